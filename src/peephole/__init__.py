@@ -1,0 +1,69 @@
+"""peephole: recurrent networks you can look into.
+
+Importing costs nothing: torch and everything above it load when a name is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from peephole._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from peephole.errors import InputError as InputError
+    from peephole.nn.cells import GRUCell as GRUCell
+    from peephole.nn.cells import LSTMCell as LSTMCell
+    from peephole.nn.cells import RNNCell as RNNCell
+    from peephole.nn.exchange import from_torch as from_torch
+    from peephole.nn.exchange import to_torch as to_torch
+    from peephole.nn.explanation import explain_backend as explain_backend
+    from peephole.nn.layers import GRU as GRU
+    from peephole.nn.layers import LSTM as LSTM
+    from peephole.nn.layers import RNN as RNN
+    from peephole.spec import CellSpec as CellSpec
+    from peephole.tasks import load as load
+    from peephole.tasks.text import TextModel as TextModel
+
+_HOMES = {
+    "InputError": "errors",
+    "CellSpec": "spec",
+    "RNN": "nn.layers",
+    "LSTM": "nn.layers",
+    "GRU": "nn.layers",
+    "RNNCell": "nn.cells",
+    "LSTMCell": "nn.cells",
+    "GRUCell": "nn.cells",
+    "from_torch": "nn.exchange",
+    "to_torch": "nn.exchange",
+    "explain_backend": "nn.explanation",
+    "load": "tasks",
+    "TextModel": "tasks.text",
+}
+
+__all__ = [  # noqa: RUF022
+    "__version__",
+    "InputError",
+    "CellSpec",
+    "RNN",
+    "LSTM",
+    "GRU",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
+    "from_torch",
+    "to_torch",
+    "explain_backend",
+    "load",
+    "TextModel",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'peephole' has no attribute {name!r}")
+    value = getattr(import_module(f"peephole.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
