@@ -1,0 +1,58 @@
+"""Weights to and from torch.nn: a state_dict of either loads into the other as it is."""
+
+import torch
+from torch import nn
+
+from peephole.errors import InputError
+from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+
+
+def from_torch(module: nn.RNNBase) -> Recurrent:
+    """The peephole layer with the same sizes and a copy of the weights of a `torch.nn.RNN`, `LSTM` or `GRU`."""
+    shared = {
+        "input_size": module.input_size,
+        "hidden_size": module.hidden_size,
+        "num_layers": module.num_layers,
+        "bias": module.bias,
+        "batch_first": module.batch_first,
+        "dropout": module.dropout,
+        "bidirectional": module.bidirectional,
+        "device": module.weight_ih_l0.device,
+        "dtype": module.weight_ih_l0.dtype,
+    }
+    if isinstance(module, nn.LSTM):
+        layer: Recurrent = LSTM(**shared, proj_size=module.proj_size)
+    elif isinstance(module, nn.GRU):
+        layer = GRU(**shared)
+    elif isinstance(module, nn.RNN):
+        layer = RNN(**shared, nonlinearity=module.nonlinearity)
+    else:
+        raise InputError(f"got a {type(module).__name__}; expected torch.nn.RNN, LSTM or GRU")
+    layer.load_state_dict(module.state_dict())
+    return layer.train(module.training)
+
+
+def to_torch(layer: Recurrent) -> nn.RNNBase:
+    """The `torch.nn` module with the same sizes and a copy of the weights; `InputError` for a cell that it lacks."""
+    spec = layer.spec
+    parameter = next(layer.parameters())
+    shared = {
+        "input_size": layer.input_size,
+        "hidden_size": layer.hidden_size,
+        "num_layers": layer.num_layers,
+        "bias": layer.bias,
+        "batch_first": layer.batch_first,
+        "dropout": layer.dropout,
+        "bidirectional": layer.bidirectional,
+        "device": parameter.device,
+        "dtype": parameter.dtype,
+    }
+    if spec.family == "lstm":
+        module: nn.RNNBase = nn.LSTM(**shared, proj_size=layer.proj_size)
+    elif spec.family == "gru":
+        module = nn.GRU(**shared)
+    else:
+        module = nn.RNN(**shared, nonlinearity=spec.nonlinearity)
+    with torch.no_grad():
+        module.load_state_dict(layer.state_dict())
+    return module.train(layer.training)

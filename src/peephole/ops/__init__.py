@@ -1,0 +1,14 @@
+"""One operator pair a cell family, behind one function: schema, checks, fake, autograd, support.
+
+`run_layer` is what modules call; `supports` and `choose` say which back end serves a call and why. Nothing here knows
+modules, models or files.
+"""
+
+from peephole.ops.functional import run_layer as run_layer
+from peephole.ops.support import Call as Call
+from peephole.ops.support import Choice as Choice
+from peephole.ops.support import Support as Support
+from peephole.ops.support import choose as choose
+from peephole.ops.support import supports as supports
+
+__all__ = ["Call", "Choice", "Support", "choose", "run_layer", "supports"]
