@@ -1,0 +1,66 @@
+"""Divergences between a sequence of outputs and the desired sequence: a weighted sum over time.
+
+    Div(D(1…T), Y(1…T)) = Σ_t w_t Div(D(t), Y(t))
+
+Each returns the sum over time and batch as a float32 scalar, in nats for KL; divide by `count` for a mean. `weights`
+`[T, B]` are the w_t of each row (padding gets 0); without them every w_t is 1.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy, log_softmax
+
+from peephole.errors import InputError
+
+Weights = Float[Tensor, "time batch"]
+
+
+def kl(
+    logits: Float[Tensor, "time batch classes"],
+    targets: Int[Tensor, "time batch"] | Float[Tensor, "time batch classes"],
+    weights: Weights | None = None,
+) -> Float[Tensor, ""]:
+    """Σ w_t KL(D(t) ‖ Y(t)) in nats, with Y(t) = softmax(logits).
+
+    Hard targets are class numbers, for which KL is −log Y(t, target); soft targets are distributions over the classes.
+    """
+    logits = logits.float()
+    if targets.dim() == logits.dim() - 1 and not targets.is_floating_point():
+        _check(logits.shape[:-1], targets.shape, "targets")
+        if weights is None:
+            return cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum")
+        each = cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+        return _weigh(each, weights)
+    _check(logits.shape, targets.shape, "soft targets")
+    soft = targets.float()
+    each = (torch.xlogy(soft, soft) - soft * log_softmax(logits, dim=-1)).sum(-1)
+    return _weigh(each, weights)
+
+
+def l2(
+    outputs: Float[Tensor, "time batch features"],
+    targets: Float[Tensor, "time batch features"],
+    weights: Weights | None = None,
+) -> Float[Tensor, ""]:
+    """Σ w_t ½ ‖Y(t) − D(t)‖²."""
+    _check(outputs.shape, targets.shape, "targets")
+    return _weigh(0.5 * (outputs.float() - targets.float()).square().sum(-1), weights)
+
+
+def count(targets: Tensor, weights: Tensor | None = None) -> float:
+    """What to divide a sum by for a mean: the sum of the weights, or T·B without them."""
+    return float(weights.sum()) if weights is not None else float(targets.shape[0] * targets.shape[1])
+
+
+def _weigh(each: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return each.sum()
+    _check(each.shape, weights.shape, "weights")
+    # a weight of zero switches a step off even where its divergence is infinite
+    return torch.where(weights != 0, each * weights, 0.0).sum()
+
+
+def _check(want: torch.Size, got: torch.Size, name: str) -> None:
+    if tuple(want) != tuple(got):
+        raise InputError(f"{name} have shape {list(got)}; expected {list(want)}")

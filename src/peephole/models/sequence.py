@@ -1,0 +1,63 @@
+"""`SequenceModel`: input layer, recurrent stack, head."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from peephole.models.config import ModelConfig
+from peephole.nn.layers import LAYERS
+
+States = tuple[Tensor, ...]
+
+
+class SequenceModel(nn.Module):
+    """Symbols in, one vector of logits a step out: embedding, recurrent layers, linear head.
+
+    `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`.
+    """
+
+    def __init__(self, vocabulary: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(vocabulary, config.embedding_size)
+        options = {"backend": config.backend, "init": config.init, "longest": config.longest}
+        if config.cell == "lstm":
+            options["forget_bias"] = config.forget_bias
+        if config.cell == "rnn":
+            options["nonlinearity"] = config.nonlinearity
+        self.recurrent = LAYERS[config.cell](
+            config.embedding_size,
+            config.hidden_size,
+            config.layers,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+            **options,  # pyright: ignore[reportArgumentType]
+        )
+        self.head = nn.Linear(config.hidden_size, vocabulary)
+        if config.init != "torch":
+            nn.init.normal_(self.embedding.weight, std=0.5)
+            nn.init.zeros_(self.head.bias)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of symbols V."""
+        return self.embedding.num_embeddings
+
+    def initial_states(self, batch: int) -> States:
+        """Zero states in float32 on the model's device."""
+        return self.recurrent.initial_states(batch, self.embedding.weight)
+
+    def forward(
+        self,
+        symbols: Int[Tensor, "time batch"],
+        states: Sequence[Tensor] | None = None,
+        resets: Bool[Tensor, "time batch"] | None = None,
+    ) -> tuple[Float[Tensor, "time batch classes"], States]:
+        x = self.embedding(symbols)
+        given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
+        output, finals = self.recurrent(x, given, resets=resets)
+        if self.config.dropout:
+            output = dropout(output, self.config.dropout, self.training)
+        return self.head(output), (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)
