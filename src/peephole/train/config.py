@@ -1,0 +1,129 @@
+"""How to train. Imports nothing heavy: the command line reads it for its help."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from peephole.errors import InputError
+
+OPTIMIZERS = ("adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd")
+DEFAULT_MINUTES = 5.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Budget, windows, optimiser, schedule and machine of one training."""
+
+    steps: int | None = None
+    """Budget in optimiser steps. The only budget that ends with the same weights, bit for bit, on every run."""
+
+    epochs: float | None = None
+    """Budget in passes over the training text."""
+
+    minutes: float | None = None
+    """Budget in minutes; the speed of the first steps decides once how many steps that is. Default: 5, when no budget
+    is given."""
+
+    batch_size: int = 32
+    """Rows trained together. Fewer learn more from each character, more run faster."""
+
+    window: int = 64
+    """Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
+    than gradients do."""
+
+    bptt: Literal["truncated", "full"] = "truncated"
+    """truncated: windows over a continuous text with carried state. full: whole documents, gradients to their start."""
+
+    longest_document: int = 4096
+    """With --bptt full, the longest document in tokens that is allowed (memory grows with it)."""
+
+    carry: bool = True
+    """Carry the state from window to window; without, every window starts from zero."""
+
+    optimizer: Literal["adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd"] = (
+        "adamw"
+    )
+    """Which of torch's optimisers."""
+
+    learning_rate: float = 5e-3
+    """Size of the steps at their largest. 5e-3 suits adamw and some hundred units; sgd wants about 1."""
+
+    weight_decay: float = 0.01
+    """Pull of the weights towards zero."""
+
+    momentum: float = 0.0
+    """For sgd and rmsprop."""
+
+    beta2: float = 0.99
+    """Memory of Adam's second moment. Gradients of recurrent nets change fast: 0.99 forgets in 100 steps."""
+
+    schedule: Literal["cosine", "linear", "constant", "exponential", "plateau"] = "cosine"
+    """How the learning rate falls. plateau halves it when the held-out divergence stops falling."""
+
+    final_learning_rate: float = 0.0
+    """Where cosine, linear and exponential end, as a share of the learning rate (exponential: at least 0.01)."""
+
+    warmup: int = 50
+    """Steps over which the learning rate rises from zero; Adam's first estimates are wild."""
+
+    clip_norm: float | None = 1.0
+    """Longest gradient; a longer one is scaled down (Pascanu et al. 2013). None: no limit."""
+
+    clip_value: float | None = None
+    """Largest entry of a gradient; larger ones are cut. None: no limit."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 runs products in half the bits where the processor can; weights and states stay float32."""
+
+    evaluate_every: int = 0
+    """Steps between measurements on the held-out text. 0: ten in all."""
+
+    patience: int = 0
+    """Stop after so many measurements in a row without improvement. 0: never."""
+
+    keep: Literal["best", "last"] = "best"
+    """Which weights end in model.safetensors: those best on held-out text, or the last."""
+
+    checkpoint_seconds: float = 30.0
+    """Seconds between checkpoints; a killed run goes on from the newest."""
+
+    seed: int = 0
+    """Seed of weights, dropout and order."""
+
+    threads: int = 0
+    """Processor threads. 0: as many as the machine has cores."""
+
+    accelerator: str = "auto"
+    """cpu, cuda or auto."""
+
+    devices: int = 1
+    """Processes, each with its device, that share every batch; on several machines start with torchrun."""
+
+    strategy: str = "auto"
+    """How they share it: auto, ddp, fsdp."""
+
+    compile: bool = False
+    """Run the model through torch.compile. It pays where much of the time is outside the recurrent layers."""
+
+    def __post_init__(self) -> None:
+        budgets = {name: getattr(self, name) for name in ("steps", "epochs", "minutes")}
+        given = {name: value for name, value in budgets.items() if value is not None}
+        if len(given) > 1:
+            raise InputError(f"got {len(given)} budgets ({', '.join(given)}); give one of --steps, --epochs, --minutes")
+        positive = ["batch_size", "window", "learning_rate", "longest_document", "devices", *given]
+        positive += [name for name in ("clip_norm", "clip_value") if getattr(self, name) is not None]
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected more than 0")
+        not_negative = ("weight_decay", "momentum", "warmup", "evaluate_every", "patience", "threads")
+        for name in (*not_negative, "final_learning_rate", "checkpoint_seconds"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
+        if not 0 < self.beta2 < 1:
+            raise InputError(f"--beta2 is {self.beta2}; expected a number between 0 and 1")
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"--optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
+
+    @property
+    def budget_minutes(self) -> float | None:
+        """The budget in minutes, when that is what decides."""
+        return DEFAULT_MINUTES if self.steps is None and self.epochs is None and self.minutes is None else self.minutes

@@ -1,0 +1,384 @@
+"""The training loop: back-propagation through time, full or truncated, with carried state.
+
+Reads from top to bottom: set up, then one step after another. What the sequences mean is the objective's business, how
+progress is shown the listener's.
+"""
+
+import math
+import signal
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from peephole.errors import InputError
+from peephole.runs.folder import Run
+from peephole.runs.tensors import write_tensors
+from peephole.train.checkpoint import find_checkpoint, read_checkpoint, write_checkpoint
+from peephole.train.config import TrainingConfig
+from peephole.train.optimisation import Schedule, make_optimizer
+
+WARM_STEPS, TIMED_STEPS = 5, 20  # steps left out and steps timed, to turn minutes into steps
+ROUTINE_SHARE = 0.9  # of a budget in minutes, what is left for steps besides measuring and saving
+EVALUATIONS = 10  # measurements on held-out text in a run
+ROWS_KEPT = 5000  # rows of history in a run; longer runs leave steps out
+NORMS_KEPT = 50  # steps of gradient norms remembered, to tell which grew first
+
+States = tuple[Tensor, ...]
+
+
+class Batches(Protocol):
+    """What the loop reads: windows without end, and a place to go on from."""
+
+    @property
+    def windows_per_epoch(self) -> int: ...
+    def next(self) -> Any: ...
+    def state_dict(self) -> dict[str, int]: ...
+    def load_state_dict(self, state: Mapping[str, int]) -> None: ...
+
+
+class Objective(Protocol):
+    """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data."""
+
+    unit: str  # what is counted, in the plural: characters
+
+    def batches(self, rank: int, world_size: int) -> Batches: ...
+    def divergence(self, model: nn.Module, window: Any, states: States | None) -> tuple[Tensor, int, States]: ...
+    def evaluate(self, model: nn.Module) -> float: ...
+
+
+class Listener:
+    """Hears what happens; the command line shows it. Every method may be left as it is."""
+
+    def on_start(self, first: int, total: int | None) -> None: ...
+    def on_step(self, row: dict[str, Any], total: int | None) -> None: ...
+    def on_evaluation(self, row: dict[str, Any], improved: bool) -> None: ...
+    def on_budget(self, total: int, seconds_per_step: float) -> None: ...
+
+
+class Interrupted(Exception):
+    """Training stopped because it was asked to; everything is saved and `--resume` goes on."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped at step {step:,}")
+        self.step = step
+
+
+@dataclass
+class Progress:
+    """Everything that counts from step to step, besides weights and optimiser: what a checkpoint keeps."""
+
+    step: int = 0
+    total: int | None = None  # None until the first steps have shown what a budget in minutes allows
+    counted: int = 0  # characters seen
+    seconds: float = 0.0
+    best: float = math.inf
+    best_step: int = 0
+    since_best: int = 0
+    plateau_share: float = 1.0
+    threads: int = field(default_factory=torch.get_num_threads)
+    states: States | None = None
+    norms: deque[list[float]] = field(default_factory=lambda: deque(maxlen=NORMS_KEPT))
+
+
+def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run, listener: Listener) -> Progress:
+    """Train `model` in `run` to the end of its budget, from the newest checkpoint if there is one.
+
+    Weights best on held-out data (or the last, as `config.keep` says) end in `model.safetensors`. On Ctrl-C or a
+    request to terminate a checkpoint is written and `Interrupted` raised.
+
+    Raises:
+        InputError: the divergence or a gradient is not finite, the disk is full, or another training holds the run.
+    """
+    fabric = _make_fabric(config)
+    with _alone(fabric, run):
+        return _Training(fabric, model, objective, config, run, listener).run_to_end()
+
+
+def _make_fabric(config: TrainingConfig) -> Fabric:
+    precision = "bf16-mixed" if config.precision == "bfloat16" else "32-true"
+    strategy = "ddp" if config.devices > 1 and config.strategy == "auto" else config.strategy
+    accelerator = config.accelerator
+    if accelerator == "auto" and not torch.cuda.is_available():
+        accelerator = "cpu"
+    fabric = Fabric(accelerator=accelerator, devices=config.devices, precision=precision, strategy=strategy)
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _alone(fabric: Fabric, run: Run) -> Iterator[None]:
+    """Hold the run folder; with several processes the first does so for all."""
+    if fabric.is_global_zero:
+        with run.lock():
+            yield
+    else:
+        yield
+
+
+class _Training:
+    def __init__(
+        self,
+        fabric: Fabric,
+        model: nn.Module,
+        objective: Objective,
+        config: TrainingConfig,
+        run: Run,
+        listener: Listener,
+    ) -> None:
+        self.fabric, self.objective, self.config, self.run, self.listener = fabric, objective, config, run, listener
+        self.plain = model
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed * 1_000_003 + fabric.global_rank)
+        self.batches = objective.batches(fabric.global_rank, fabric.world_size)
+        optimizer = make_optimizer(model.parameters(), config)
+        self.model, self.optimizer = fabric.setup(_compiled(model) if config.compile else model, optimizer)
+        self.progress = Progress(total=self._fixed_total())
+        self._restore()
+        self.schedule = Schedule(optimizer, config, self.progress.total or 10**9, self.progress.step)
+        self.schedule.plateau_share = self.progress.plateau_share
+        self.parameters = list(model.parameters())
+        self.parameter_names = [name for name, _ in model.named_parameters()]
+        self.stop_requested = False
+        self.step_seconds: list[float] = []
+        self.begun = time.monotonic() - self.progress.seconds
+        self.saved_at = time.monotonic()
+
+    def run_to_end(self) -> Progress:
+        progress = self.progress
+        self.listener.on_start(progress.step, progress.total)
+        if progress.total is not None and progress.step >= progress.total:
+            return progress
+        with _signals(self):
+            while progress.total is None or progress.step < progress.total:
+                began = time.monotonic()
+                row = self._step()
+                self._after_step(row, time.monotonic() - began)
+                if self.config.patience and progress.since_best >= self.config.patience:
+                    break
+                if self._asked_to_stop():
+                    self._checkpoint()
+                    raise Interrupted(progress.step)
+            self._checkpoint()
+        return progress
+
+    def _step(self) -> dict[str, Any]:
+        """One window forward, its divergence back through time, one step of the optimiser."""
+        config, progress = self.config, self.progress
+        self.model.train()
+        window = _to_device(self.batches.next(), self.fabric.device)
+        states = progress.states if window.carry and config.carry else None
+        total, counted, states = self.objective.divergence(self.model, window, states)
+        divergence = total / max(counted, 1)
+        self.fabric.backward(divergence)
+        norms = torch.stack([_norm(parameter) for parameter in self.parameters])
+        norm = norms.norm()
+        progress.norms.append(norms.tolist())
+        value, length = divergence.item(), norm.item()
+        if not (math.isfinite(value) and math.isfinite(length)):
+            raise InputError(self._blame(value))
+        if config.clip_value is not None:
+            nn.utils.clip_grad_value_(self.parameters, config.clip_value)
+        if config.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, config.clip_norm, norm)
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.advance()
+        progress.states = tuple(state.detach() for state in states)
+        progress.step += 1
+        progress.counted += counted * self.fabric.world_size
+        return {
+            "step": progress.step,
+            self.objective.unit: progress.counted,
+            "divergence": value,
+            "gradient_norm": length,
+            "learning_rate": rate,
+            "counted": counted * self.fabric.world_size,
+        }
+
+    def _after_step(self, row: dict[str, Any], seconds: float) -> None:
+        progress = self.progress
+        self.step_seconds.append(seconds)
+        row["per_second"] = row.pop("counted") / seconds
+        progress.seconds = row["seconds"] = time.monotonic() - self.begun
+        if progress.total is None and len(self.step_seconds) == WARM_STEPS + TIMED_STEPS:
+            self._fix_total()
+        last = progress.step == progress.total
+        if last or progress.step % self._evaluate_every() == 0:
+            row["held_out"] = self._evaluate()
+        if self.fabric.is_global_zero:
+            if "held_out" in row or progress.step % self._record_every() == 0:
+                self.run.append_history(row)
+            self.listener.on_step(row, progress.total)
+        if not last and time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
+            self._checkpoint()
+
+    def _evaluate(self) -> float:
+        """Measure on held-out data; keep the weights if they are the best so far."""
+        progress = self.progress
+        self.plain.eval()
+        value = self.objective.evaluate(self.plain) if self.fabric.is_global_zero else 0.0
+        value = float(self.fabric.broadcast(value))
+        improved = value < progress.best
+        if improved:
+            progress.best, progress.best_step, progress.since_best = value, progress.step, 0
+        else:
+            progress.since_best += 1
+            if self.config.schedule == "plateau":
+                self.schedule.halve()
+                progress.plateau_share = self.schedule.plateau_share
+        if self.fabric.is_global_zero:
+            if improved or self.config.keep == "last":
+                write_tensors(self.run.model_path, self.plain.state_dict())
+            self.listener.on_evaluation({"step": progress.step, "held_out": value}, improved)
+        return value
+
+    def _evaluate_every(self) -> int:
+        if self.config.evaluate_every:
+            return self.config.evaluate_every
+        return max(1, -(-self.progress.total // EVALUATIONS)) if self.progress.total else 10**9
+
+    def _record_every(self) -> int:
+        return max(1, (self.progress.total or 0) // ROWS_KEPT)
+
+    def _fixed_total(self) -> int | None:
+        if self.config.steps is not None:
+            return self.config.steps
+        if self.config.epochs is not None:
+            return max(1, round(self.config.epochs * self.batches.windows_per_epoch))
+        return None
+
+    def _fix_total(self) -> None:
+        """Turn the budget in minutes into steps, once; kept, so that a resumed run ends at the same step."""
+        minutes = self.config.budget_minutes or 0.0
+        each = statistics.median(self.step_seconds[WARM_STEPS:])
+        left = minutes * 60 * ROUTINE_SHARE - (time.monotonic() - self.begun)
+        total = self.progress.step + max(1, int(left / each))
+        self.progress.total = self.schedule.total = int(self.fabric.broadcast(total))
+        self.listener.on_budget(self.progress.total, each)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        progress = self.progress
+        state = {
+            "model": self.plain.state_dict() if self.fabric.global_rank == 0 else {},
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state_dict(),
+            "random": _random_state(self.fabric.device),
+            "progress": {**vars(progress), "norms": list(progress.norms), "states": progress.states},
+        }
+        write_checkpoint(self.run.checkpoint_folder, progress.step, self.fabric.global_rank, state, self.fabric.barrier)
+        self.saved_at = time.monotonic()
+
+    def _restore(self) -> None:
+        checkpoint = find_checkpoint(self.run.checkpoint_folder)
+        if checkpoint is None:
+            if self.fabric.is_global_zero:
+                self.run.cut_history(0)
+            return
+        first = read_checkpoint(checkpoint, 0, self.fabric.world_size)
+        rank = self.fabric.global_rank
+        state = read_checkpoint(checkpoint, rank, self.fabric.world_size) if rank else first
+        self.plain.load_state_dict(first["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        _set_random_state(state["random"], self.fabric.device)
+        saved = state["progress"]
+        states = saved["states"]
+        self.progress = Progress(
+            **{
+                **saved,
+                "states": None if states is None else tuple(value.to(self.fabric.device) for value in states),
+                "norms": deque(saved["norms"], maxlen=NORMS_KEPT),
+                "total": self._fixed_total() or saved["total"],
+            }
+        )
+        if not self.config.threads:  # other threads, other bits
+            torch.set_num_threads(self.progress.threads)
+        if self.fabric.is_global_zero:
+            self.run.cut_history(self.progress.step)
+
+    def _asked_to_stop(self) -> bool:
+        if self.fabric.world_size == 1:
+            return self.stop_requested
+        return bool(self.fabric.all_reduce(torch.tensor(float(self.stop_requested)), reduce_op="sum"))
+
+    def _blame(self, value: float) -> str:
+        """One line: where it went wrong, and whose gradient grew first."""
+        history = torch.tensor(list(self.progress.norms))  # [steps, parameters]
+        what = "the divergence became" if not math.isfinite(value) else "a gradient became not finite while it was"
+        text = f"{what} {value} at step {self.progress.step + 1:,}"
+        if len(history) > 2:
+            usual = history[:-1].median(dim=0).values.clamp_min(1e-12)
+            grown = history / usual  # how many times its usual length
+            steps, which = torch.nonzero(~(grown < 10), as_tuple=True)
+            if len(steps):
+                first = int(steps.min())
+                candidates = which[steps == first]
+                scores = torch.nan_to_num(grown[first, candidates], nan=math.inf)
+                index = int(candidates[scores.argmax()])
+                at = self.progress.step + 2 - len(history) + first
+                text += f"; the gradient of {self.parameter_names[index]} grew first, at step {at:,}"
+        kept = find_checkpoint(self.run.checkpoint_folder)
+        text += f"; the checkpoint of step {int(kept.name):,} is kept" if kept else "; no checkpoint yet"
+        return text + "; train again with a smaller --learning-rate or --clip-norm"
+
+
+@contextmanager
+def _signals(training: _Training) -> Iterator[None]:
+    """The first Ctrl-C or request to terminate ends training after the step; the second interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if training.stop_requested:
+            raise KeyboardInterrupt
+        training.stop_requested = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _compiled(model: nn.Module) -> nn.Module:
+    compiled = torch.compile(model)
+    assert isinstance(compiled, nn.Module)
+    return compiled
+
+
+def _norm(parameter: nn.Parameter) -> Tensor:
+    return parameter.new_zeros(()) if parameter.grad is None else parameter.grad.norm()
+
+
+def _to_device(window: Any, device: torch.device) -> Any:
+    if device.type == "cpu":
+        return window
+    moved = {name: value.to(device) for name, value in vars(window).items() if isinstance(value, Tensor)}
+    return type(window)(**{**vars(window), **moved})
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
