@@ -1,0 +1,60 @@
+"""The settings of each task, as one frozen dataclass, to and from the JSON of a run's `config.json`."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peephole.data.config import TextData
+from peephole.errors import InputError
+from peephole.models.config import ModelConfig
+from peephole.train.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """A language model: read text, learn to predict the next token, write."""
+
+    data: TextData = field(default_factory=TextData)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def settings_of(task: TextTask) -> dict[str, Any]:
+    """The settings in JSON's types; paths become absolute."""
+    return _plain(dataclasses.asdict(task))
+
+
+def task_from(settings: dict[str, Any], where: Path) -> TextTask:
+    """The task that `settings_of` wrote. A key that is unknown or of the wrong kind is an `InputError`."""
+    return _build(TextTask, settings, where)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _build(kind: Any, settings: Any, where: Path) -> Any:
+    if not isinstance(settings, dict):
+        raise InputError(f"{where}: damaged (settings are {settings!r}); restore it or train again")
+    kinds = typing.get_type_hints(kind)
+    unknown = sorted(settings.keys() - kinds.keys())
+    if unknown:
+        raise InputError(f"{where}: unknown setting {unknown[0]!r}; expected one of {', '.join(kinds)}")
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if dataclasses.is_dataclass(kinds[name]):
+            values[name] = _build(kinds[name], value, where)
+        elif name == "files":
+            values[name] = tuple(Path(path) for path in value)
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return kind(**values)
+    except (TypeError, InputError) as error:
+        raise InputError(f"{where}: a setting cannot be used ({error}); restore it or train again") from None
