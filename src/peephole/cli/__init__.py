@@ -1,0 +1,64 @@
+"""The command line: one short file a command, each parses, calls and prints. Nothing else in the package prints."""
+
+import importlib
+import sys
+
+from peephole.errors import InputError
+
+COMMANDS = {
+    "train": "train a model on text: a file, several, a folder; go on with a run that was stopped",
+    "eval": "measure a run on held-out or other text, beside n-grams and xz",
+    "sample": "let a run write, from a prime if you like",
+    "next": "the distribution of the next character after a prime",
+    "score": "how surprised a run is by each character of a file",
+    "info": "what is in a run, which back end computes it; without a run: this installation",
+    "runs": "a table of the runs in a folder",
+}
+
+EXAMPLES = """\
+  peephole train --minutes 2 --out runs/first     the Python library's own source, because every machine has it
+  peephole train book.txt --out runs/book         any UTF-8 text
+  peephole sample runs/book --prime "Once upon"   what it writes
+  peephole eval runs/book                         bits a character, beside what n-grams and xz reach
+  peephole train --resume runs/book               go on after Ctrl-C, a kill or a power cut"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. Exit code 0, 1 for a failure of ours, 2 for input that cannot be used, 130 after Ctrl-C."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        from peephole._version import __version__
+
+        print(f"peephole {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        return _refuse(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)}")
+    try:
+        return importlib.import_module(f"peephole.cli.{name.replace('eval', 'evaluate')}").run(words[1:])
+    except InputError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        print("\npeephole: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stdout = None
+        return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"peephole: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name.ljust(width)}   {summary}" for name, summary in COMMANDS.items())
+    return (
+        "peephole: recurrent networks you can look into\n\n"
+        "usage: peephole COMMAND [OPTIONS]     peephole COMMAND --help says what each option does and why\n\n"
+        f"commands:\n{commands}\n\nexamples:\n{EXAMPLES}"
+    )

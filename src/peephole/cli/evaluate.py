@@ -1,0 +1,64 @@
+"""`peephole eval RUN [FILES…]`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+
+DESCRIPTION = (
+    "Measure a run: bits per character and perplexity on its held-out text, or on FILES, beside a unigram, a bigram, a "
+    "5-gram and xz that learned from the same training text."
+)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Options of `peephole eval`."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run folder."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Text to measure on, each file a document. Default: what the run held out."""
+
+    encoding: str = "utf-8"
+    """How the bytes of the files spell characters."""
+
+    limit: int | None = None
+    """Measure on so many characters only, from the beginning."""
+
+    baselines: bool = True
+    """Measure n-grams and xz too."""
+
+    json: bool = False
+    """Print one JSON object."""
+
+
+def run(words: list[str]) -> int:
+    """Print the measurement as a table, or as JSON."""
+    options = parse(Eval, "eval", words, DESCRIPTION)
+    from peephole.errors import InputError
+    from peephole.tasks import load
+    from peephole.tasks.evaluation import evaluate
+
+    if options.limit is not None and options.limit < 1:
+        raise InputError(f"--limit is {options.limit}; expected at least 1 character")
+    measured = evaluate(load(options.run), options.files, options.limit, options.baselines, options.encoding)
+    if options.json:
+        emit(json.dumps(measured.as_json(), ensure_ascii=False) + "\n")
+        return 0
+    emit(f"{measured.text}: {measured.characters:,} characters")
+    emit(f", {measured.unknown_characters:,} of them never seen in training\n" if measured.unknown_characters else "\n")
+    rows = {"this model": measured.bits_per_character, **(measured.baselines or {})}
+    width = max(map(len, rows))
+    emit(f"  {'':{width}}  bits a character\n")
+    for name, bits in sorted(rows.items(), key=lambda row: row[1]):
+        emit(f"  {name:{width}}  {bits:16.4f}\n")
+    emit(f"this model: {measured.nats_per_character:.4f} nats a character, perplexity {measured.perplexity:.3f}\n")
+    if measured.baselines is not None:
+        emit(f"n-grams and xz learned from the last {measured.trained_on:,} tokens of the training text\n")
+    return 0

@@ -1,0 +1,94 @@
+"""`peephole info [RUN]`."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+
+DESCRIPTION = (
+    "What is in a run: text, sizes, progress, and which back end computes it. Without a run: this installation."
+)
+
+
+@dataclass(frozen=True)
+class Info:
+    """Options of `peephole info`."""
+
+    run: Annotated[Path | None, tyro.conf.Positional] = None
+    """Run folder. Default: say what this installation has."""
+
+    json: bool = False
+    """Print one JSON object."""
+
+
+def run(words: list[str]) -> int:
+    """Print the facts, one a line."""
+    options = parse(Info, "info", words, DESCRIPTION)
+    facts = _installation() if options.run is None else _run_facts(options.run)
+    if options.json:
+        emit(json.dumps(facts, ensure_ascii=False) + "\n")
+        return 0
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        lines = str(value).splitlines() or [""]
+        emit(f"{name.ljust(width)}  {lines[0]}\n" + "".join(f"{' ' * width}  {line}\n" for line in lines[1:]))
+    return 0
+
+
+def _installation() -> dict[str, object]:
+    import platform
+
+    import torch
+
+    from peephole._version import __version__
+    from peephole.nn.explanation import explain_backend
+    from peephole.nn.layers import GRU, LSTM, RNN
+
+    return {
+        "peephole": __version__,
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor threads": torch.get_num_threads(),
+        "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "back ends": "\n".join(explain_backend(kind(1, 1)) for kind in (LSTM, GRU, RNN)),
+    }
+
+
+def _run_facts(folder: Path) -> dict[str, object]:
+    from peephole.nn.explanation import explain_backend
+    from peephole.tasks import load
+
+    model = load(folder)
+    run, task = model.run, model.task
+    history = run.read_history()
+    last = history[-1] if history else {}
+    measured = [row["held_out"] for row in history if "held_out" in row]
+    facts: dict[str, object] = {
+        "run": str(run.folder),
+        "task": "text",
+        "written by": f"peephole {run.read_config()['peephole']}",
+        "state": "training now" if run.is_training() else "not training",
+        "model": f"{task.model.cell} {task.model.layers}×{task.model.hidden_size}, "
+        f"{sum(parameter.numel() for parameter in model.model.parameters()):,} parameters",
+        "vocabulary": f"{len(model.tokenizer)} symbols",
+        "steps": last.get("step", 0),
+        "characters seen": last.get("characters", 0),
+        "minutes": round(last.get("seconds", 0.0) / 60, 2),
+        "best held out": f"{min(measured):.4f} nats, {min(measured) / math.log(2):.4f} bits a character"
+        if measured
+        else "not measured yet",
+    }
+    if run.data_folder.exists():
+        corpus = model.corpus
+        files = corpus.description["files"]
+        facts["text"] = (
+            f"{len(files):,} files; {corpus.train.characters:,} characters to train on, "
+            f"{corpus.held_out.characters:,} held out by {corpus.description['split']}"
+        )
+    facts["back end"] = explain_backend(model.model)
+    return facts

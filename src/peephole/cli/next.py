@@ -1,0 +1,55 @@
+"""`peephole next RUN --prime TEXT`."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.errors import InputError
+
+DESCRIPTION = "The distribution of the next character after a prime, likeliest first."
+
+
+@dataclass(frozen=True)
+class Next:
+    """Options of `peephole next`."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run folder."""
+
+    prime: str = ""
+    """Text before the character asked for. Default: none, the beginning of a document."""
+
+    top: int = 10
+    """How many to show. The rest is summed up in one line."""
+
+    json: bool = False
+    """Print one JSON object, with every character."""
+
+
+def run(words: list[str]) -> int:
+    """Print the ranked distribution."""
+    options = parse(Next, "next", words, DESCRIPTION)
+    if options.top < 1:
+        raise InputError(f"--top is {options.top}; expected at least 1")
+    from peephole.tasks import load
+    from peephole.tasks.text import names_of
+
+    ranked = load(options.run).next(options.prime)
+    if options.json:
+        emit(json.dumps({"prime": options.prime, "next": ranked}, ensure_ascii=False) + "\n")
+        return 0
+    emit("  probability    bits  character\n")
+    for (_, probability), name in zip(ranked[: options.top], names_of([symbol for symbol, _ in ranked]), strict=False):
+        bits = -math.log2(probability) if probability else math.inf
+        emit(f"  {probability:11.4f} {bits:7.2f}  {name:<6} {'█' * round(40 * probability)}\n")
+    rest = sum(probability for _, probability in ranked[options.top :])
+    if ranked[options.top :]:
+        emit(f"  {rest:11.4f}          the other {len(ranked) - options.top}\n")
+    entropy = -sum(probability * math.log2(probability) for _, probability in ranked if probability)
+    emit(f"  entropy {entropy:.2f} bits\n")
+    return 0

@@ -1,0 +1,54 @@
+"""`peephole sample RUN`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.generate.config import Sampling
+
+DESCRIPTION = "Let a trained run write, character by character, until --length, --stop or the end of a document."
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Options of `peephole sample`."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run folder."""
+
+    prime: str = ""
+    """Text to go on from. Default: none, the beginning of a document."""
+
+    length: int = 500
+    """Characters to write."""
+
+    stop: str | None = None
+    """End before this string."""
+
+    count: int = 1
+    """Texts to write side by side, each with a seed of its own."""
+
+    how: Sampling = field(default_factory=Sampling)
+
+
+def run(words: list[str]) -> int:
+    """Print the text as it is written; several texts one after another."""
+    options = parse(Sample, "sample", words, DESCRIPTION)
+    from peephole.tasks import load
+
+    pieces = load(options.run).write(options.prime, options.length, options.how, options.count, options.stop)
+    if options.count == 1:
+        emit(options.prime)
+        for _, text in pieces:
+            emit(text)
+        emit("\n")
+        return 0
+    texts = [options.prime] * options.count
+    for index, text in pieces:
+        texts[index] += text
+    for index, text in enumerate(texts):
+        emit(f"--- {index + 1} of {options.count}\n{text}\n")
+    return 0

@@ -1,0 +1,66 @@
+"""`peephole score RUN FILE`."""
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.errors import InputError
+
+DESCRIPTION = "How surprised a run is by each character of a text, in bits: read as one document, exactly, in one pass."
+SHADES = ((1.0, "32"), (3.0, "0"), (6.0, "33"), (math.inf, "31;1"))  # bits below which, and the terminal's colour
+
+
+@dataclass(frozen=True)
+class Score:
+    """Options of `peephole score`."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run folder."""
+
+    file: Annotated[Path, tyro.conf.Positional]
+    """Text file; - reads standard input."""
+
+    format: Literal["auto", "colour", "table", "json"] = "auto"
+    """colour: the text, green where expected and red where surprising. table: position, character, bits. auto: colour
+    on a terminal, table elsewhere."""
+
+    encoding: str = "utf-8"
+    """How the bytes of the file spell characters."""
+
+
+def run(words: list[str]) -> int:
+    """Print each character with its surprisal, and the mean."""
+    options = parse(Score, "score", words, DESCRIPTION)
+    from peephole.data.files import find_files, read_text
+    from peephole.tasks import load
+    from peephole.tasks.text import names_of
+
+    if str(options.file) == "-":
+        text = sys.stdin.read()
+    else:
+        (path,) = find_files([options.file], encoding=options.encoding)[:1]
+        text = "".join(read_text(path, options.encoding))
+    if not text:
+        raise InputError("nothing to score: the text is empty")
+    model = load(options.run)
+    bits = model.score_characters(text) / math.log(2)
+    kind = options.format if options.format != "auto" else ("colour" if sys.stdout.isatty() else "table")
+    if kind == "json":
+        emit(json.dumps({"text": text, "bits": [round(float(each), 6) for each in bits]}, ensure_ascii=False) + "\n")
+    elif kind == "table":
+        emit("position\tcharacter\tbits\n")
+        for position, (name, each) in enumerate(zip(names_of(text), bits, strict=True)):
+            emit(f"{position}\t{name}\t{each:.4f}\n")
+    else:
+        for character, each in zip(text, bits, strict=True):
+            shade = next(code for limit, code in SHADES if each < limit)
+            emit(f"\x1b[{shade}m{character}\x1b[0m")
+        emit("\n")
+    print(f"{len(text):,} characters, {bits.mean():.4f} bits a character", file=sys.stderr)
+    return 0

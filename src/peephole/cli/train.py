@@ -1,0 +1,116 @@
+"""`peephole train [text] [FILES…]`."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.data.config import TextData
+from peephole.errors import InputError
+from peephole.models.config import ModelConfig
+from peephole.train.config import TrainingConfig
+
+TASKS = ("text",)
+DESCRIPTION = (
+    "Train a language model on text. FILES are text files or folders; without any, the source of the running Python's "
+    "own standard library. The run folder holds everything that the other commands need, and a run that was stopped, "
+    "killed included, goes on with --resume."
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the run goes."""
+
+    out: Path | None = None
+    """Run folder to make. Default: runs/ and the first free number, so that nothing is overwritten."""
+
+    resume: Path | None = None
+    """Go on with this run instead, with the settings it began with; only a budget (--steps, --epochs, --minutes) may be
+    given with it, to train longer."""
+
+
+@dataclass(frozen=True)
+class Text(TextData):
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Text files, or folders that are searched for them. Default: the source of the running Python's own library,
+    because every machine has it and one can judge by eye what is written."""
+
+
+@dataclass(frozen=True)
+class TrainText:
+    """Options of `peephole train text`."""
+
+    output: Output = field(default_factory=Output)
+    data: Text = field(default_factory=Text)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def run(words: list[str]) -> int:
+    """Parse, train, and say how to go on."""
+    if words and words[0] in TASKS:
+        words = words[1:]
+    options = parse(TrainText, "train", words, DESCRIPTION)
+    from peephole.cli.progress import Progress
+    from peephole.runs.folder import Run
+    from peephole.tasks.config import TextTask
+    from peephole.tasks.text import TextModel
+    from peephole.train.loop import Interrupted
+
+    changes: dict[str, object] = {}
+    if options.output.resume is not None:
+        changes = _budget_only(options)
+        model = TextModel.resume(Run.open(options.output.resume))
+    else:
+        data = TextData(**vars(options.data))
+        out = options.output.out or _free_folder(Path("runs"))
+        model = TextModel.create(TextTask(data, options.model, options.training), out)
+    folder = _short(model.run.folder)
+    progress = Progress(model, sys.stderr)
+    try:
+        model.fit(progress, **changes)
+    except Interrupted as stopped:
+        progress.close()
+        emit(
+            f"stopped after step {stopped.step:,}, everything is saved; go on with: peephole train --resume {folder}\n"
+        )
+        return 130
+    progress.close()
+    emit(f"{folder}: done. Next: peephole eval {folder}    peephole sample {folder}\n")
+    return 0
+
+
+def _budget_only(options: TrainText) -> dict[str, object]:
+    """The budget given beside --resume. `InputError` for any other setting: it would not be the same run."""
+    if options.data.files or options.output.out is not None:
+        raise InputError("--resume goes on with a run as it is; leave FILES and --out away")
+    budgets = ("steps", "epochs", "minutes")
+    default = TrainText()
+    for name in ("data", "model", "training"):
+        given, usual = getattr(options, name), getattr(default, name)
+        for key in (each.name for each in dataclasses.fields(given)):
+            if key not in budgets and getattr(given, key) != getattr(usual, key):
+                flag = key.replace("_", "-")
+                raise InputError(f"--resume keeps the settings of the run; leave --{flag} away, or begin a new run")
+    values = {name: getattr(options.training, name) for name in budgets}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _free_folder(parent: Path) -> Path:
+    number = 1
+    while (parent / f"{number:03d}").exists():
+        number += 1
+    return parent / f"{number:03d}"
+
+
+def _short(folder: Path) -> Path:
+    """The folder as one would type it from here."""
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder
