@@ -1,12 +1,18 @@
 """What every test gets: checked shapes, one thread, and data where there is some."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("PEEPHOLE_DATA", PROJECT.parent / "shared" / "data"))
@@ -38,6 +44,33 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[..., None]:
+    """`agree(got, want, tolerance, what)`: largest and RMS error, each relative to that of `want`; NaN fails."""
+
+    def check(got: Tensor, want: Tensor, tolerance: float, what: str = "") -> None:
+        assert got.shape == want.shape, what
+        want = want.detach().double().flatten()
+        difference = got.detach().double().flatten() - want
+        if len(want):
+            for name, order in (("largest", float("inf")), ("RMS", 2)):  # the length drops out of the RMS's ratio
+                error, scale = float(difference.norm(order)), float(want.norm(order))
+                assert error <= tolerance * scale, f"{what}: {name} error is {error / scale if scale else error:.3g}"
+
+    return check
+
+
+@pytest.fixture
+def poisoned_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fresh memory is NaN, so that an element which nobody writes is seen."""
+    import torch
+
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -119,19 +119,22 @@ def _backward_fake(
 def _remember_forward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     x, states, weights, lengths, resets, spec, kernel, reverse, _ = inputs
     y, *finals, saved = output
+    ctx.set_materialize_grads(False)  # zeros for `saved` would cost more than the kernel
     ctx.counts = len(states), len(weights)
     ctx.static = spec, kernel, reverse
     ctx.save_for_backward(x, lengths, resets, y, saved, *states, *weights, *finals)
 
 
 def _forward_autograd(backward: Callable[..., Any]) -> Callable[..., Any]:
-    def run(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+    def run(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         x, lengths, resets, y, saved, *rest = ctx.saved_tensors
         n_states, n_weights = ctx.counts
         states, weights, finals = rest[:n_states], rest[n_states : n_states + n_weights], rest[n_states + n_weights :]
-        dx, dstates, dweights = backward(
-            list(grads[:-1]), x, states, weights, lengths, resets, y, finals, saved, *ctx.static
-        )
+        given = [
+            torch.zeros_like(output) if grad is None else grad
+            for grad, output in zip(grads[:-1], (y, *finals), strict=True)
+        ]
+        dx, dstates, dweights = backward(given, x, states, weights, lengths, resets, y, finals, saved, *ctx.static)
         return dx, dstates, dweights, None, None, None, None, None, None
 
     return run

@@ -23,7 +23,7 @@ class TrainingConfig:
     """Budget in minutes; the speed of the first steps decides once how many steps that is. Default: 5, when no budget
     is given."""
 
-    batch_size: int = 32
+    batch_size: int = 16
     """Rows trained together. Fewer learn more from each character, more run faster."""
 
     window: int = 64
@@ -44,8 +44,8 @@ class TrainingConfig:
     )
     """Which of torch's optimisers."""
 
-    learning_rate: float = 5e-3
-    """Size of the steps at their largest. 5e-3 suits adamw and some hundred units; sgd wants about 1."""
+    learning_rate: float = 4e-3
+    """Size of the steps at their largest. 4e-3 suits adamw and some hundred units; sgd wants about 1."""
 
     weight_decay: float = 0.01
     """Pull of the weights towards zero."""
