@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt src/peephole/_version.py
 
 demo: setup
 	rm -rf runs/demo
-	$(BIN)/peephole train --minutes 1.5 --out runs/demo
+	$(BIN)/peephole train --dropout 0 --precision auto --minutes 2 --out runs/demo
 	$(BIN)/peephole eval runs/demo
 	$(BIN)/peephole sample runs/demo --length 600
 

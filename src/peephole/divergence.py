@@ -34,7 +34,9 @@ def kl(
         return _weigh(each, weights)
     _check(logits.shape, targets.shape, "soft targets")
     soft = targets.float()
-    each = (torch.xlogy(soft, soft) - soft * log_softmax(logits, dim=-1)).sum(-1)
+    # 0 log 0 is 0 on both sides: a class that D leaves out costs nothing, even where Y leaves it out too
+    expected = torch.where(soft != 0, soft * log_softmax(logits, dim=-1), 0.0)
+    each = (torch.xlogy(soft, soft) - expected).sum(-1)
     return _weigh(each, weights)
 
 

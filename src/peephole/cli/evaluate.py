@@ -19,23 +19,23 @@ DESCRIPTION = (
 class Eval:
     """Options of `peephole eval`."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run folder."""
+    # Run folder.
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Text to measure on, each file a document. Default: what the run held out."""
+    # Text to measure on, each file a document. Default: what the run held out.
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")] = ()
 
+    # How the bytes of the files spell characters.
     encoding: str = "utf-8"
-    """How the bytes of the files spell characters."""
 
+    # Measure on so many characters only, from the beginning.
     limit: int | None = None
-    """Measure on so many characters only, from the beginning."""
 
+    # Measure n-grams and xz too.
     baselines: bool = True
-    """Measure n-grams and xz too."""
 
+    # Print one JSON object.
     json: bool = False
-    """Print one JSON object."""
 
 
 def run(words: list[str]) -> int:

@@ -19,11 +19,11 @@ DESCRIPTION = (
 class Info:
     """Options of `peephole info`."""
 
-    run: Annotated[Path | None, tyro.conf.Positional] = None
-    """Run folder. Default: say what this installation has."""
+    # Run folder. Default: say what this installation has.
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
 
+    # Print one JSON object.
     json: bool = False
-    """Print one JSON object."""
 
 
 def run(words: list[str]) -> int:

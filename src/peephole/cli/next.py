@@ -18,17 +18,17 @@ DESCRIPTION = "The distribution of the next character after a prime, likeliest f
 class Next:
     """Options of `peephole next`."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run folder."""
+    # Run folder.
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
+    # Text before the character asked for. Default: none, the beginning of a document.
     prime: str = ""
-    """Text before the character asked for. Default: none, the beginning of a document."""
 
+    # How many to show. The rest is summed up in one line.
     top: int = 10
-    """How many to show. The rest is summed up in one line."""
 
+    # Print one JSON object, with every character.
     json: bool = False
-    """Print one JSON object, with every character."""
 
 
 def run(words: list[str]) -> int:

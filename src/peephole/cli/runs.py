@@ -18,11 +18,11 @@ DESCRIPTION = "A table of the runs in a folder, best first."
 class Runs:
     """Options of `peephole runs`."""
 
-    folder: Annotated[Path, tyro.conf.Positional] = Path("runs")
-    """Folder with runs in it, at any depth."""
+    # Folder with runs in it, at any depth.
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[FOLDER]")] = Path("runs")
 
+    # Print one JSON object a line.
     json: bool = False
-    """Print one JSON object a line."""
 
 
 def run(words: list[str]) -> int:

@@ -16,20 +16,20 @@ DESCRIPTION = "Let a trained run write, character by character, until --length, 
 class Sample:
     """Options of `peephole sample`."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run folder."""
+    # Run folder.
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
+    # Text to go on from. Default: none, the beginning of a document.
     prime: str = ""
-    """Text to go on from. Default: none, the beginning of a document."""
 
+    # Characters to write.
     length: int = 500
-    """Characters to write."""
 
+    # End before this string.
     stop: str | None = None
-    """End before this string."""
 
+    # Texts to write side by side, each with a seed of its own.
     count: int = 1
-    """Texts to write side by side, each with a seed of its own."""
 
     how: Sampling = field(default_factory=Sampling)
 

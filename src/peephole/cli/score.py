@@ -20,18 +20,18 @@ SHADES = ((1.0, "32"), (3.0, "0"), (6.0, "33"), (math.inf, "31;1"))  # bits belo
 class Score:
     """Options of `peephole score`."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run folder."""
+    # Run folder.
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
-    file: Annotated[Path, tyro.conf.Positional]
-    """Text file; - reads standard input."""
+    # Text file; - reads standard input.
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 
+    # colour: the text, green where expected and red where surprising. table: position, character, bits. auto: colour
+    # on a terminal, table elsewhere.
     format: Literal["auto", "colour", "table", "json"] = "auto"
-    """colour: the text, green where expected and red where surprising. table: position, character, bits. auto: colour
-    on a terminal, table elsewhere."""
 
+    # How the bytes of the file spell characters.
     encoding: str = "utf-8"
-    """How the bytes of the file spell characters."""
 
 
 def run(words: list[str]) -> int:

@@ -26,19 +26,19 @@ DESCRIPTION = (
 class Output:
     """Where the run goes."""
 
+    # Run folder to make. Default: runs/ and the first free number, so that nothing is overwritten.
     out: Path | None = None
-    """Run folder to make. Default: runs/ and the first free number, so that nothing is overwritten."""
 
+    # Go on with this run instead, with the settings it began with; only a budget (--steps, --epochs, --minutes) may
+    # be given with it, to train longer.
     resume: Path | None = None
-    """Go on with this run instead, with the settings it began with; only a budget (--steps, --epochs, --minutes) may be
-    given with it, to train longer."""
 
 
 @dataclass(frozen=True)
 class Text(TextData):
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Text files, or folders that are searched for them. Default: the source of the running Python's own library,
-    because every machine has it and one can judge by eye what is written."""
+    # Text files, or folders that are searched for them. Default: the source of the running Python's own library,
+    # because every machine has it and one can judge by eye what is written.
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def run(words: list[str]) -> int:
         words = words[1:]
     options = parse(TrainText, "train", words, DESCRIPTION)
     from peephole.cli.progress import Progress
-    from peephole.runs.folder import Run
+    from peephole.runs.folder import Run, process_rank
     from peephole.tasks.config import TextTask
     from peephole.tasks.text import TextModel
     from peephole.train.loop import Interrupted
@@ -68,21 +68,23 @@ def run(words: list[str]) -> int:
         model = TextModel.resume(Run.open(options.output.resume))
     else:
         data = TextData(**vars(options.data))
+        if options.output.out is None and (options.training.devices > 1 or process_rank()):
+            raise InputError("several processes share one run; say where it goes with --out")
         out = options.output.out or _free_folder(Path("runs"))
         model = TextModel.create(TextTask(data, options.model, options.training), out)
     folder = _short(model.run.folder)
     progress = Progress(model, sys.stderr)
+    code, said = 0, f"{folder}: done. Next: peephole eval {folder}    peephole sample {folder}"
     try:
         model.fit(progress, **changes)
     except Interrupted as stopped:
+        code, said = 130, f"stopped after step {stopped.step:,}, everything is saved; go on with: "
+        said += f"peephole train --resume {folder}"
+    finally:
         progress.close()
-        emit(
-            f"stopped after step {stopped.step:,}, everything is saved; go on with: peephole train --resume {folder}\n"
-        )
-        return 130
-    progress.close()
-    emit(f"{folder}: done. Next: peephole eval {folder}    peephole sample {folder}\n")
-    return 0
+    if process_rank() == 0:
+        emit(said + "\n")
+    return code
 
 
 def _budget_only(options: TrainText) -> dict[str, object]:

@@ -19,39 +19,39 @@ class TextData:
         InputError: a setting lies outside its range.
     """
 
+    # Text files, or folders that are searched for them. Default: the source of the running Python's own standard
+    # library, because every machine has it and it is text that one can judge by eye.
     files: tuple[Path, ...] = ()
-    """Text files, or folders that are searched for them. Default: the source of the running Python's own standard
-    library, because every machine has it and it is text that one can judge by eye."""
 
+    # How the bytes of the files spell characters. Nearly all text is utf-8; a file that is not is refused rather than
+    # guessed at.
     encoding: str = "utf-8"
-    """How the bytes of the files spell characters. Default: utf-8, as nearly all text is; a file that is not is
-    refused rather than guessed at."""
 
+    # Within folders, take only files whose names end so, for example .txt; else every file that is text. Files
+    # named one by one are always taken.
     suffixes: tuple[str, ...] = ()
-    """Within folders, take only files whose names end so, for example .txt. Default: every file that is text; files
-    named one by one are always taken."""
 
+    # A string that ends a document within a file; it is dropped from the text, and the state of the net starts anew
+    # after it. Without one, a file is one document.
     separator: str | None = None
-    """A string that ends a document within a file; it is dropped from the text, and the state of the net starts anew
-    after it. Default: none, a file is one document."""
 
+    # Share of the text kept from training and used to measure, between 0 and 1. A tenth is enough to measure with
+    # from about 100,000 characters on.
     held_out: float = 0.1
-    """Share of the text kept from training and used to measure, between 0 and 1. Default: a tenth, enough to measure
-    with from about 100,000 characters on."""
 
+    # What is held out: whole files (file), or the end of the text (position). auto: by file when there are several,
+    # because a file's end is easier for a net that has read its beginning; else by position.
     split: Split = "auto"
-    """What is held out: whole files (file), or the end of the text (position). Default: auto, by file when there are
-    several, because a file's end is easier for a net that has read its beginning; else by position."""
 
+    # What a token is. A character needs no training of its own and loses nothing.
     tokens: Tokens = "char"
-    """What a token is. Default: a character, which needs no training of its own and loses nothing."""
 
+    # Characters rarer than this in the training part count as unknown; 1 keeps every character seen.
     min_count: int = 1
-    """Characters rarer than this in the training part count as unknown. Default: 1, every character seen is kept."""
 
+    # What becomes of a character that training never saw: one <unk> symbol, or its UTF-8 bytes, which loses nothing.
+    # symbol is usual, because 256 byte tokens that are hardly trained widen the output of a small model.
     unknown: Unknown = "symbol"
-    """What becomes of a character that training never saw: one <unk> symbol, or its UTF-8 bytes, which loses nothing.
-    Default: symbol, because 256 byte tokens that are hardly trained widen the output of a small model."""
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:

@@ -9,17 +9,17 @@ from peephole.errors import InputError
 class Sampling:
     """How to draw a symbol from a distribution."""
 
+    # Sharpness: below 1 keeps to the likely, above 1 dares more, 0 always takes the likeliest.
     temperature: float = 1.0
-    """Sharpness: below 1 keeps to the likely, above 1 dares more, 0 always takes the likeliest."""
 
+    # Draw among the k likeliest only.
     top_k: int | None = None
-    """Draw among the k likeliest only."""
 
+    # Draw among the likeliest whose probabilities together reach p (nucleus sampling, Holtzman et al. 2020).
     top_p: float | None = None
-    """Draw among the likeliest whose probabilities together reach p (nucleus sampling, Holtzman et al. 2020)."""
 
+    # The same seed writes the same text.
     seed: int = 0
-    """The same seed writes the same text."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):

@@ -10,36 +10,36 @@ from peephole.errors import InputError
 class ModelConfig:
     """The sizes and parts of a `SequenceModel`."""
 
+    # Recurrent cell. lstm remembers longest and is fastest here; rnn is the simple net of the first lectures.
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
-    """Recurrent cell. lstm remembers longest and is fastest here; rnn is the simple net of the first lectures."""
 
+    # Recurrent layers. Two write clearly better text than one of the same cost.
     layers: int = 2
-    """Recurrent layers. Two write clearly better text than one of the same cost."""
 
+    # Units per layer. Time grows with its square; 256 learns a megabyte of text in minutes on two cores.
     hidden_size: int = 256
-    """Units per layer. Time grows with its square; 256 learns a megabyte of text in minutes on two cores."""
 
+    # Width of a symbol's learned projection.
     embedding_size: int = 256
-    """Width of a symbol's learned projection."""
 
+    # Share of the outputs of each layer dropped while training. Raise it when held-out divergence turns upwards.
     dropout: float = 0.1
-    """Share of the outputs of each layer dropped while training. Raise it when held-out divergence turns upwards."""
 
+    # Where training starts. orthogonal keeps the length of h over time; identity is the IRNN's, chrono spreads the
+    # gates' time constants up to --longest.
     init: Literal["torch", "orthogonal", "identity", "chrono"] = "orthogonal"
-    """Where training starts. orthogonal keeps the length of h over time; identity is the IRNN's, chrono spreads the
-    gates' time constants up to --longest."""
 
+    # Forget gate's bias at the start (lstm only). 1 lets memory last from the first step (Jozefowicz et al. 2015).
     forget_bias: float | None = 1.0
-    """Forget gate's bias at the start (lstm only). 1 lets memory last from the first step (Jozefowicz et al. 2015)."""
 
+    # Longest dependency in steps, for --init chrono.
     longest: int | None = None
-    """Longest dependency in steps, for --init chrono."""
 
+    # Activation of the rnn cell.
     nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """Activation of the rnn cell."""
 
+    # Who computes. auto takes the fastest that supports the cell; reference is the plain equations, slow.
     backend: Literal["auto", "torch", "reference"] = "auto"
-    """Who computes. auto takes the fastest that supports the cell; reference is the plain equations, slow."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "hidden_size", "embedding_size"):

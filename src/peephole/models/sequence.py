@@ -24,7 +24,7 @@ class SequenceModel(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(vocabulary, config.embedding_size)
         options = {"backend": config.backend, "init": config.init, "longest": config.longest}
-        if config.cell == "lstm":
+        if config.cell == "lstm" and config.init != "chrono":  # which draws the forget gate's bias itself
             options["forget_bias"] = config.forget_bias
         if config.cell == "rnn":
             options["nonlinearity"] = config.nonlinearity

@@ -9,6 +9,8 @@ from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
 
 def from_torch(module: nn.RNNBase) -> Recurrent:
     """The peephole layer with the same sizes and a copy of the weights of a `torch.nn.RNN`, `LSTM` or `GRU`."""
+    if not isinstance(module, nn.RNN | nn.LSTM | nn.GRU):
+        raise InputError(f"got a {type(module).__name__}; expected torch.nn.RNN, LSTM or GRU")
     shared = {
         "input_size": module.input_size,
         "hidden_size": module.hidden_size,
@@ -24,10 +26,8 @@ def from_torch(module: nn.RNNBase) -> Recurrent:
         layer: Recurrent = LSTM(**shared, proj_size=module.proj_size)
     elif isinstance(module, nn.GRU):
         layer = GRU(**shared)
-    elif isinstance(module, nn.RNN):
-        layer = RNN(**shared, nonlinearity=module.nonlinearity)
     else:
-        raise InputError(f"got a {type(module).__name__}; expected torch.nn.RNN, LSTM or GRU")
+        layer = RNN(**shared, nonlinearity=module.nonlinearity)
     layer.load_state_dict(module.state_dict())
     return layer.train(module.training)
 

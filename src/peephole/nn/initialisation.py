@@ -29,6 +29,8 @@ def check_initialisation(spec: CellSpec, scheme: str, forget_bias: float | None,
         raise InputError(f"chrono initialisation got longest={longest}; expected the longest dependency in steps, ≥ 3")
     if (scheme == "chrono" or forget_bias is not None) and not spec.bias:
         raise InputError("chrono initialisation and forget_bias set biases, and bias=False leaves none")
+    if scheme == "chrono" and forget_bias is not None:
+        raise InputError(f"chrono initialisation draws the forget gate's bias, and forget_bias={forget_bias} sets it")
     if forget_bias is not None and spec.family != "lstm":
         raise InputError(f"forget_bias is the LSTM's; a {spec.family} has no forget gate")
 

@@ -120,6 +120,8 @@ class Recurrent(nn.Module):
         if input.dim() not in (2, 3):
             raise InputError(f"input has {input.dim()} dimensions; expected 3, or 2 for one sequence without batch")
         batched = input.dim() == 3
+        if resets is not None and resets.shape != input.shape[:-1]:
+            raise InputError(f"resets have shape {list(resets.shape)}; expected {list(input.shape[:-1])}, as the input")
         if not batched:
             input = input.unsqueeze(1)
             resets = resets.unsqueeze(1) if resets is not None else None

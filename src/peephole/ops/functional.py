@@ -34,7 +34,7 @@ def run_layer(
     cast to its dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.is_autocast_enabled(device) and x.dtype != torch.float64:  # which autocast leaves alone everywhere
         dtype = torch.get_autocast_dtype(device)
         x, weights = x.to(dtype), [weight.to(dtype) for weight in weights]
     states = [state.to(state_dtype(x.dtype)) for state in states]
@@ -53,7 +53,9 @@ def run_layer(
         empty = True
     kernel = choose_kernel(backend, spec.code, device, x.dtype, one, empty, masked)
     if kernel == "reference":
-        y, finals = reference.run(spec, x, states, weights, lengths, resets, reverse)
+        wide = state_dtype(x.dtype)
+        weights = [weight.to(wide) for weight in weights]
+        y, finals = reference.run(spec, x.to(wide), states, weights, lengths, resets, reverse)
         return y.to(x.dtype), finals
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *weights))
     y, *finals, _ = OPERATORS[spec.family](

@@ -152,11 +152,17 @@ def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights:
     x, lengths, resets, *rest = ctx.saved_tensors
     n_grads, n_states = ctx.counts
     spec, reverse = ctx.static
+    deeper = torch.is_grad_enabled()  # someone differentiates this once more
     with torch.enable_grad():
-        leaves = [tensor.detach().requires_grad_() for tensor in (*rest[:n_grads], x, *rest[n_grads:])]
+        leaves = [
+            tensor.view_as(tensor) if deeper and tensor.requires_grad else tensor.detach().requires_grad_()
+            for tensor in (*rest[:n_grads], x, *rest[n_grads:])
+        ]
         grads, inputs = leaves[:n_grads], leaves[n_grads:]
         first = _reference_gradients(spec, grads, inputs, n_states, lengths, resets, reverse)
-        second = torch.autograd.grad(first, leaves, [ddx, *ddstates, *ddweights], allow_unused=True)
+        second = torch.autograd.grad(
+            first, leaves, [ddx, *ddstates, *ddweights], allow_unused=True, create_graph=deeper
+        )
     second = [torch.zeros_like(leaf) if grad is None else grad for grad, leaf in zip(second, leaves, strict=True)]
     dgrads, dx, dstates = second[:n_grads], second[n_grads], second[n_grads + 1 : n_grads + 1 + n_states]
     dweights, no_finals = second[n_grads + 1 + n_states :], [None] * n_states
@@ -173,8 +179,11 @@ def _reference_gradients(
     reverse: bool,
 ) -> Sequence[Tensor]:
     x, states, weights = inputs[0], inputs[1 : 1 + n_states], inputs[1 + n_states :]
-    y, finals = reference.run(spec, x, states, weights, lengths, resets, reverse)
-    return torch.autograd.grad([y, *finals], inputs, grads, create_graph=True)
+    wide = stepwise.state_dtype(x.dtype)
+    y, finals = reference.run(
+        spec, x.to(wide), states, [weight.to(wide) for weight in weights], lengths, resets, reverse
+    )
+    return torch.autograd.grad([y.to(x.dtype), *finals], inputs, grads, create_graph=True)
 
 
 def _define(family: str) -> Callable[..., tuple[Tensor, ...]]:

@@ -96,9 +96,13 @@ def choose(backend: str, call: Call) -> Choice:
     raise InputError(f"back end {backend!r} cannot run {call.spec.code}: {'; '.join(refusals)}; use backend='auto'")
 
 
-@torch.compiler.assume_constant_result  # a compiled graph takes the decision as it stands and does not trace it
 def choose_kernel(
     backend: str, code: str, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool
 ) -> str:
     """The kernel of `choose`, from arguments that a compiler takes for constants."""
     return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked)).kernel
+
+
+# What torch.compiler.assume_constant_result does, without the second that importing the compiler takes: a compiled
+# graph takes the decision as it stands and does not trace it.
+choose_kernel._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from peephole.data.files import write_whole
 from peephole.errors import InputError
 
 FORMAT = 1  # of the run folder; raised when older programs could no longer read it
+
+
+def process_rank() -> int:
+    """The number of this process among those that train together; launchers tell it through the environment."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,17 @@ class Run:
         if not run.config_path.is_file():
             missing = "is not a run (no config.json)" if folder.exists() else "no such folder"
             raise InputError(f"{folder}: {missing}; expected a folder that `peephole train --out` made")
+        return run
+
+    @staticmethod
+    def wait_for(folder: Path) -> "Run":
+        """The run that the first process of this training is making, once its text is read.
+
+        Several processes that train together start alike, each with the whole command; only the first makes the run.
+        """
+        run = Run(folder.absolute())
+        while not (run.config_path.is_file() and run.data_folder.is_dir() and run.tokenizer_path.is_file()):
+            time.sleep(0.2)
         return run
 
     @property

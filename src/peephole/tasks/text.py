@@ -23,7 +23,7 @@ from peephole.generate.sampling import draw
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.generate.stream import Stream
 from peephole.models.sequence import SequenceModel
-from peephole.runs.folder import Run
+from peephole.runs.folder import Run, process_rank
 from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
@@ -73,6 +73,8 @@ class TextModel:
         Raises:
             InputError: `out` exists or cannot be written, or the text cannot be used; then nothing is left behind.
         """
+        if process_rank():
+            return cls.resume(Run.wait_for(Path(out)))
         run = Run.create(Path(out))
         made = not any(run.folder.iterdir())
         with run.lock():

@@ -13,96 +13,97 @@ DEFAULT_MINUTES = 5.0
 class TrainingConfig:
     """Budget, windows, optimiser, schedule and machine of one training."""
 
+    # Budget in optimiser steps. The only budget that ends with the same weights, bit for bit, on every run.
     steps: int | None = None
-    """Budget in optimiser steps. The only budget that ends with the same weights, bit for bit, on every run."""
 
+    # Budget in passes over the training text.
     epochs: float | None = None
-    """Budget in passes over the training text."""
 
+    # Budget in minutes; the speed of the first steps decides once how many steps that is. Default: 5, when no budget
+    # is given.
     minutes: float | None = None
-    """Budget in minutes; the speed of the first steps decides once how many steps that is. Default: 5, when no budget
-    is given."""
 
+    # Rows trained together. Fewer learn more from each character, more run faster.
     batch_size: int = 16
-    """Rows trained together. Fewer learn more from each character, more run faster."""
 
+    # Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
+    # than gradients do.
     window: int = 64
-    """Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
-    than gradients do."""
 
+    # truncated: windows over a continuous text with carried state. full: whole documents, gradients to their start.
     bptt: Literal["truncated", "full"] = "truncated"
-    """truncated: windows over a continuous text with carried state. full: whole documents, gradients to their start."""
 
+    # With --bptt full, the longest document in tokens that is allowed (memory grows with it).
     longest_document: int = 4096
-    """With --bptt full, the longest document in tokens that is allowed (memory grows with it)."""
 
+    # Carry the state from window to window; without, every window starts from zero.
     carry: bool = True
-    """Carry the state from window to window; without, every window starts from zero."""
 
+    # Which of torch's optimisers.
     optimizer: Literal["adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd"] = (
         "adamw"
     )
-    """Which of torch's optimisers."""
 
+    # Size of the steps at their largest. 4e-3 suits adamw and some hundred units; sgd wants about 1.
     learning_rate: float = 4e-3
-    """Size of the steps at their largest. 4e-3 suits adamw and some hundred units; sgd wants about 1."""
 
+    # Pull of the weights towards zero.
     weight_decay: float = 0.01
-    """Pull of the weights towards zero."""
 
+    # For sgd and rmsprop.
     momentum: float = 0.0
-    """For sgd and rmsprop."""
 
+    # Memory of Adam's second moment. Gradients of recurrent nets change fast: 0.99 forgets in 100 steps.
     beta2: float = 0.99
-    """Memory of Adam's second moment. Gradients of recurrent nets change fast: 0.99 forgets in 100 steps."""
 
+    # How the learning rate falls. plateau halves it when the held-out divergence stops falling.
     schedule: Literal["cosine", "linear", "constant", "exponential", "plateau"] = "cosine"
-    """How the learning rate falls. plateau halves it when the held-out divergence stops falling."""
 
+    # Where cosine, linear and exponential end, as a share of the learning rate (exponential: at least 0.01).
     final_learning_rate: float = 0.0
-    """Where cosine, linear and exponential end, as a share of the learning rate (exponential: at least 0.01)."""
 
+    # Steps over which the learning rate rises from zero; Adam's first estimates are wild.
     warmup: int = 50
-    """Steps over which the learning rate rises from zero; Adam's first estimates are wild."""
 
+    # Longest gradient; a longer one is scaled down (Pascanu et al. 2013). None: no limit.
     clip_norm: float | None = 1.0
-    """Longest gradient; a longer one is scaled down (Pascanu et al. 2013). None: no limit."""
 
+    # Largest entry of a gradient; larger ones are cut. None: no limit.
     clip_value: float | None = None
-    """Largest entry of a gradient; larger ones are cut. None: no limit."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 runs products in half the bits where the processor can; weights and states stay float32."""
+    # bfloat16 runs products in half the bits, faster where the processor has instructions for it; weights and states
+    # stay float32. auto: bfloat16 where it is faster.
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
 
+    # Steps between measurements on the held-out text. 0: ten in all.
     evaluate_every: int = 0
-    """Steps between measurements on the held-out text. 0: ten in all."""
 
+    # Stop after so many measurements in a row without improvement. 0: never.
     patience: int = 0
-    """Stop after so many measurements in a row without improvement. 0: never."""
 
+    # Which weights end in model.safetensors: those best on held-out text, or the last.
     keep: Literal["best", "last"] = "best"
-    """Which weights end in model.safetensors: those best on held-out text, or the last."""
 
+    # Seconds between checkpoints; a killed run goes on from the newest.
     checkpoint_seconds: float = 30.0
-    """Seconds between checkpoints; a killed run goes on from the newest."""
 
+    # Seed of weights, dropout and order.
     seed: int = 0
-    """Seed of weights, dropout and order."""
 
+    # Processor threads. 0: as many as the machine has cores.
     threads: int = 0
-    """Processor threads. 0: as many as the machine has cores."""
 
+    # cpu, cuda or auto.
     accelerator: str = "auto"
-    """cpu, cuda or auto."""
 
+    # Processes, each with its device, that share every batch; on several machines start with torchrun.
     devices: int = 1
-    """Processes, each with its device, that share every batch; on several machines start with torchrun."""
 
+    # How they share it: auto, ddp, fsdp.
     strategy: str = "auto"
-    """How they share it: auto, ddp, fsdp."""
 
+    # Run the model through torch.compile. It pays where much of the time is outside the recurrent layers.
     compile: bool = False
-    """Run the model through torch.compile. It pays where much of the time is outside the recurrent layers."""
 
     def __post_init__(self) -> None:
         budgets = {name: getattr(self, name) for name in ("steps", "epochs", "minutes")}

@@ -104,14 +104,22 @@ def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run
 
 
 def _make_fabric(config: TrainingConfig) -> Fabric:
-    precision = "bf16-mixed" if config.precision == "bfloat16" else "32-true"
+    low = config.precision == "bfloat16" or (config.precision == "auto" and _has_fast_bfloat16(config.accelerator))
     strategy = "ddp" if config.devices > 1 and config.strategy == "auto" else config.strategy
     accelerator = config.accelerator
     if accelerator == "auto" and not torch.cuda.is_available():
         accelerator = "cpu"
-    fabric = Fabric(accelerator=accelerator, devices=config.devices, precision=precision, strategy=strategy)
+    fabric = Fabric(
+        accelerator=accelerator, devices=config.devices, precision="bf16-mixed" if low else "32-true", strategy=strategy
+    )
     fabric.launch()
     return fabric
+
+
+def _has_fast_bfloat16(accelerator: str) -> bool:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 @contextmanager
@@ -134,7 +142,8 @@ class _Training:
         run: Run,
         listener: Listener,
     ) -> None:
-        self.fabric, self.objective, self.config, self.run, self.listener = fabric, objective, config, run, listener
+        self.fabric, self.objective, self.config, self.run = fabric, objective, config, run
+        self.listener = listener if fabric.is_global_zero else Listener()
         self.plain = model
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -144,32 +153,37 @@ class _Training:
         self.model, self.optimizer = fabric.setup(_compiled(model) if config.compile else model, optimizer)
         self.progress = Progress(total=self._fixed_total())
         self._restore()
-        self.schedule = Schedule(optimizer, config, self.progress.total or 10**9, self.progress.step)
-        self.schedule.plateau_share = self.progress.plateau_share
+        self.schedule = Schedule(
+            optimizer, config, self.progress.total, self.progress.step, self.progress.plateau_share
+        )
         self.parameters = list(model.parameters())
         self.parameter_names = [name for name, _ in model.named_parameters()]
         self.stop_requested = False
         self.step_seconds: list[float] = []
         self.begun = time.monotonic() - self.progress.seconds
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), self.progress.step
 
     def run_to_end(self) -> Progress:
         progress = self.progress
         self.listener.on_start(progress.step, progress.total)
-        if progress.total is not None and progress.step >= progress.total:
+        if self._is_done():
             return progress
         with _signals(self):
-            while progress.total is None or progress.step < progress.total:
+            while not self._is_done():
                 began = time.monotonic()
                 row = self._step()
                 self._after_step(row, time.monotonic() - began)
-                if self.config.patience and progress.since_best >= self.config.patience:
-                    break
-                if self._asked_to_stop():
+                if self._any_process(self.stop_requested):
                     self._checkpoint()
                     raise Interrupted(progress.step)
             self._checkpoint()
         return progress
+
+    def _is_done(self) -> bool:
+        progress, patience = self.progress, self.config.patience
+        if patience and progress.since_best >= patience:
+            return True
+        return progress.total is not None and progress.step >= progress.total
 
     def _step(self) -> dict[str, Any]:
         """One window forward, its divergence back through time, one step of the optimiser."""
@@ -211,7 +225,8 @@ class _Training:
         self.step_seconds.append(seconds)
         row["per_second"] = row.pop("counted") / seconds
         progress.seconds = row["seconds"] = time.monotonic() - self.begun
-        if progress.total is None and len(self.step_seconds) == WARM_STEPS + TIMED_STEPS:
+        fixed = progress.total is None and len(self.step_seconds) == WARM_STEPS + TIMED_STEPS
+        if fixed:
             self._fix_total()
         last = progress.step == progress.total
         if last or progress.step % self._evaluate_every() == 0:
@@ -220,7 +235,8 @@ class _Training:
             if "held_out" in row or progress.step % self._record_every() == 0:
                 self.run.append_history(row)
             self.listener.on_step(row, progress.total)
-        if not last and time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
+        due = fixed or time.monotonic() - self.saved_at > self.config.checkpoint_seconds
+        if not last and self._any_process(due):
             self._checkpoint()
 
     def _evaluate(self) -> float:
@@ -264,12 +280,14 @@ class _Training:
         each = statistics.median(self.step_seconds[WARM_STEPS:])
         left = minutes * 60 * ROUTINE_SHARE - (time.monotonic() - self.begun)
         total = self.progress.step + max(1, int(left / each))
-        self.progress.total = self.schedule.total = int(self.fabric.broadcast(total))
+        self.progress.total = int(self.fabric.broadcast(total))
+        self.schedule.know_total(self.progress.total)
         self.listener.on_budget(self.progress.total, each)
-        self._checkpoint()
 
     def _checkpoint(self) -> None:
         progress = self.progress
+        if progress.step == self.saved_step:
+            return
         state = {
             "model": self.plain.state_dict() if self.fabric.global_rank == 0 else {},
             "optimizer": self.optimizer.state_dict(),
@@ -278,7 +296,7 @@ class _Training:
             "progress": {**vars(progress), "norms": list(progress.norms), "states": progress.states},
         }
         write_checkpoint(self.run.checkpoint_folder, progress.step, self.fabric.global_rank, state, self.fabric.barrier)
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), progress.step
 
     def _restore(self) -> None:
         checkpoint = find_checkpoint(self.run.checkpoint_folder)
@@ -308,10 +326,11 @@ class _Training:
         if self.fabric.is_global_zero:
             self.run.cut_history(self.progress.step)
 
-    def _asked_to_stop(self) -> bool:
+    def _any_process(self, wish: bool) -> bool:
+        """Whether any process wishes so: signals and clocks differ between them, and all must do the same."""
         if self.fabric.world_size == 1:
-            return self.stop_requested
-        return bool(self.fabric.all_reduce(torch.tensor(float(self.stop_requested)), reduce_op="sum"))
+            return wish
+        return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum"))
 
     def _blame(self, value: float) -> str:
         """One line: where it went wrong, and whose gradient grew first."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from peephole.train.config import TrainingConfig
+
+UNKNOWN_TOTAL = 10**9  # steps assumed while a budget in minutes has not become steps yet
 
 CLASSES: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -53,23 +54,40 @@ def learning_rate_share(config: TrainingConfig, step: int, total: int) -> float:
 
 
 class Schedule:
-    """Sets the learning rate before each step; `total` may become known late, and `plateau` may halve the rate."""
+    """Sets the learning rate of each step from its number alone, so that a resumed run goes on with the same rate.
 
-    def __init__(self, optimizer: torch.optim.Optimizer, config: TrainingConfig, total: int, step: int) -> None:
+    `total` may become known late (`know_total`), and `plateau` may `halve` the rate; both count from the next step on.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        config: TrainingConfig,
+        total: int | None,
+        step: int,
+        plateau_share: float = 1.0,
+    ) -> None:
+        self.optimizer, self.config, self.step = optimizer, config, step
         self.total = total
-        self.plateau_share = 1.0
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self._scheduler = LambdaLR(
-            optimizer,
-            lambda at: self.plateau_share * learning_rate_share(config, at, self.total),
-            last_epoch=step - 1,
-        )
+        self.plateau_share = plateau_share
+        self._set()
 
     def advance(self) -> None:
         """Go on to the next step's learning rate."""
-        self._scheduler.step()
+        self.step += 1
+        self._set()
+
+    def know_total(self, total: int) -> None:
+        """The number of steps that the budget turned out to allow."""
+        self.total = total
+        self._set()
 
     def halve(self) -> None:
         """What the plateau schedule does when held-out divergence stops falling."""
         self.plateau_share *= 0.5
+        self._set()
+
+    def _set(self) -> None:
+        share = self.plateau_share * learning_rate_share(self.config, self.step, self.total or UNKNOWN_TOTAL)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * share
