@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from peephole._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from peephole.data.config import TextData as TextData
     from peephole.errors import InputError as InputError
+    from peephole.generate.config import Sampling as Sampling
+    from peephole.models.config import ModelConfig as ModelConfig
     from peephole.nn.cells import GRUCell as GRUCell
     from peephole.nn.cells import LSTMCell as LSTMCell
     from peephole.nn.cells import RNNCell as RNNCell
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from peephole.nn.layers import RNN as RNN
     from peephole.spec import CellSpec as CellSpec
     from peephole.tasks import load as load
+    from peephole.tasks.config import TextTask as TextTask
     from peephole.tasks.text import TextModel as TextModel
+    from peephole.train.config import TrainingConfig as TrainingConfig
 
 _HOMES = {
     "InputError": "errors",
@@ -36,6 +41,11 @@ _HOMES = {
     "to_torch": "nn.exchange",
     "explain_backend": "nn.explanation",
     "load": "tasks",
+    "TextTask": "tasks.config",
+    "TextData": "data.config",
+    "ModelConfig": "models.config",
+    "TrainingConfig": "train.config",
+    "Sampling": "generate.config",
     "TextModel": "tasks.text",
 }
 
@@ -53,6 +63,11 @@ __all__ = [  # noqa: RUF022
     "to_torch",
     "explain_backend",
     "load",
+    "TextTask",
+    "TextData",
+    "ModelConfig",
+    "TrainingConfig",
+    "Sampling",
     "TextModel",
 ]
 

@@ -7,18 +7,17 @@ Each returns the sum over time and batch as a float32 scalar, in nats for KL; di
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
 from peephole.errors import InputError
-
-Weights = Float[Tensor, "time batch"]
+from peephole.shapes import Logits, Symbols, Weights
 
 
 def kl(
-    logits: Float[Tensor, "time batch classes"],
-    targets: Int[Tensor, "time batch"] | Float[Tensor, "time batch classes"],
+    logits: Logits,
+    targets: Symbols | Logits,
     weights: Weights | None = None,
 ) -> Float[Tensor, ""]:
     """Σ w_t KL(D(t) ‖ Y(t)) in nats, with Y(t) = softmax(logits).

@@ -3,8 +3,8 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Sequence = Float[Tensor, "time batch features"]
-Output = Float[Tensor, "time batch hidden"]
-State = Float[Tensor, "batch hidden"]
-Lengths = Int[Tensor, "batch"]
+Symbols = Int[Tensor, "time batch"]
+Logits = Float[Tensor, "time batch classes"]
+Distributions = Float[Tensor, "batch classes"]
+Weights = Float[Tensor, "time batch"]
 Resets = Bool[Tensor, "time batch"]

@@ -1,6 +1,7 @@
 """The command line: one short file a command, each parses, calls and prints. Nothing else in the package prints."""
 
 import importlib
+import os
 import sys
 
 from peephole.errors import InputError
@@ -41,12 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
         return importlib.import_module(f"peephole.cli.{name.replace('eval', 'evaluate')}").run(words[1:])
     except InputError as error:
         return _refuse(str(error))
+    except BrokenPipeError:  # the reader of a pipe has gone; nothing is left to tell it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a full disk, a folder that went away
+        return _refuse(
+            f"{error.filename or name}: {(error.strerror or str(error)).lower()}; what was there is untouched"
+        )
     except KeyboardInterrupt:
         print("\npeephole: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe has gone
-        sys.stdout = None
-        return 0
 
 
 def _refuse(message: str) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from peephole.cli.parsing import emit, parse
+from peephole.cli.parsing import emit, parse, unescape
 from peephole.generate.config import Sampling
 
 DESCRIPTION = "Let a trained run write, character by character, until --length, --stop or the end of a document."
@@ -25,7 +25,7 @@ class Sample:
     # Characters to write.
     length: int = 500
 
-    # End before this string.
+    # End before this string; \n in it is a line break.
     stop: str | None = None
 
     # Texts to write side by side, each with a seed of its own.
@@ -39,7 +39,7 @@ def run(words: list[str]) -> int:
     options = parse(Sample, "sample", words, DESCRIPTION)
     from peephole.tasks import load
 
-    pieces = load(options.run).write(options.prime, options.length, options.how, options.count, options.stop)
+    pieces = load(options.run).write(options.prime, options.length, options.how, options.count, unescape(options.stop))
     if options.count == 1:
         emit(options.prime)
         for _, text in pieces:

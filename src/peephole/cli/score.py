@@ -37,12 +37,20 @@ class Score:
 def run(words: list[str]) -> int:
     """Print each character with its surprisal, and the mean."""
     options = parse(Score, "score", words, DESCRIPTION)
-    from peephole.data.files import find_files, read_text
+    from peephole.data.files import check_encoding, find_files, read_text
     from peephole.tasks import load
     from peephole.tasks.text import names_of
 
     if str(options.file) == "-":
-        text = sys.stdin.read()
+        check_encoding(options.encoding)
+        try:
+            text = sys.stdin.buffer.read().decode(options.encoding)  # sys.stdin itself would change line ends
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input: not {options.encoding} at byte {error.start:,}; pass --encoding"
+            ) from None
+    elif options.file.is_dir():
+        raise InputError(f"{options.file}: a folder; expected one text file")
     else:
         (path,) = find_files([options.file], encoding=options.encoding)[:1]
         text = "".join(read_text(path, options.encoding))

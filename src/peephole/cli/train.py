@@ -1,6 +1,5 @@
 """`peephole train [text] [FILES…]`."""
 
-import dataclasses
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from peephole.cli.parsing import emit, parse
+from peephole.cli.parsing import emit, parse, unescape
 from peephole.data.config import TextData
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
@@ -64,10 +63,10 @@ def run(words: list[str]) -> int:
 
     changes: dict[str, object] = {}
     if options.output.resume is not None:
-        changes = _budget_only(options)
+        changes = _budget_only(options, words)
         model = TextModel.resume(Run.open(options.output.resume))
     else:
-        data = TextData(**vars(options.data))
+        data = TextData(**{**vars(options.data), "separator": unescape(options.data.separator)})
         if options.output.out is None and (options.training.devices > 1 or process_rank()):
             raise InputError("several processes share one run; say where it goes with --out")
         out = options.output.out or _free_folder(Path("runs"))
@@ -80,6 +79,8 @@ def run(words: list[str]) -> int:
     except Interrupted as stopped:
         code, said = 130, f"stopped after step {stopped.step:,}, everything is saved; go on with: "
         said += f"peephole train --resume {folder}"
+    except KeyboardInterrupt:  # before the first step, or asked twice
+        code, said = 130, f"interrupted; go on with: peephole train --resume {folder}"
     finally:
         progress.close()
     if process_rank() == 0:
@@ -87,18 +88,14 @@ def run(words: list[str]) -> int:
     return code
 
 
-def _budget_only(options: TrainText) -> dict[str, object]:
+def _budget_only(options: TrainText, words: list[str]) -> dict[str, object]:
     """The budget given beside --resume. `InputError` for any other setting: it would not be the same run."""
-    if options.data.files or options.output.out is not None:
-        raise InputError("--resume goes on with a run as it is; leave FILES and --out away")
     budgets = ("steps", "epochs", "minutes")
-    default = TrainText()
-    for name in ("data", "model", "training"):
-        given, usual = getattr(options, name), getattr(default, name)
-        for key in (each.name for each in dataclasses.fields(given)):
-            if key not in budgets and getattr(given, key) != getattr(usual, key):
-                flag = key.replace("_", "-")
-                raise InputError(f"--resume keeps the settings of the run; leave --{flag} away, or begin a new run")
+    if options.data.files:
+        raise InputError("--resume goes on with the text of the run; leave FILES away, or begin a new run")
+    for flag in (word.split("=")[0].replace("_", "-") for word in words if word.startswith("--")):
+        if flag.removeprefix("--") not in ("resume", *budgets):
+            raise InputError(f"--resume keeps the settings of the run; leave {flag} away, or begin a new run")
     values = {name: getattr(options.training, name) for name in budgets}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -32,7 +32,7 @@ class TextData:
     suffixes: tuple[str, ...] = ()
 
     # A string that ends a document within a file; it is dropped from the text, and the state of the net starts anew
-    # after it. Without one, a file is one document.
+    # after it. \n in it is a line break on the command line. Without one, a file is one document.
     separator: str | None = None
 
     # Share of the text kept from training and used to measure, between 0 and 1. A tenth is enough to measure with

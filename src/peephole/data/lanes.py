@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
 from numpy.typing import NDArray
-from torch import Tensor
 
 from peephole.data.corpus import Part
 from peephole.errors import InputError
+from peephole.shapes import Resets, Symbols, Weights
 
 SCAN = 1 << 24  # tokens looked through at a time for document boundaries
 
@@ -30,10 +29,10 @@ class Window:
         tokens: the number of targets that count.
     """
 
-    inputs: Int64[Tensor, "time batch"]
-    targets: Int64[Tensor, "time batch"]
-    resets: Bool[Tensor, "time batch"] | None
-    weights: Float32[Tensor, "time batch"] | None
+    inputs: Symbols
+    targets: Symbols
+    resets: Resets | None
+    weights: Weights | None
     carry: bool
     tokens: int
 
@@ -175,7 +174,7 @@ class Documents:
         )
 
 
-def _tensor(rows: NDArray[np.integer]) -> Int64[Tensor, "time batch"]:
+def _tensor(rows: NDArray[np.integer]) -> Symbols:
     """Rows `[B, T]` as a tensor of its own."""
     return torch.from_numpy(rows.T.astype(np.int64, order="C"))
 

@@ -24,6 +24,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
             raise InputError(f"--temperature is {self.temperature}; expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed is {self.seed}; expected 0 to {2**32 - 1}")
         if self.top_k is not None and self.top_k < 1:
             raise InputError(f"--top-k is {self.top_k}; expected at least 1")
         if self.top_p is not None and not 0 < self.top_p <= 1:

@@ -3,26 +3,27 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from peephole.generate.config import Sampling
 from peephole.generate.stream import Stream
 from peephole.models.sequence import SequenceModel
+from peephole.shapes import Distributions
 
 
-def narrow(logs: Float[Tensor, "batch classes"], how: Sampling) -> Float[Tensor, "batch classes"]:
+def narrow(logs: Distributions, how: Sampling) -> Distributions:
     """The distribution to draw from: temperature, then top-k, then top-p, normalised again."""
     if how.temperature == 0:
         return torch.nn.functional.one_hot(logs.argmax(-1), logs.shape[-1]).to(logs.dtype)
-    probabilities = torch.softmax(logs / how.temperature, dim=-1)
-    if how.top_k is not None and how.top_k < probabilities.shape[-1]:
-        least = probabilities.topk(how.top_k).values[:, -1:]
-        probabilities = probabilities.where(probabilities >= least, 0.0)
-    if how.top_p is not None and how.top_p < 1:
+    # below the largest, so that no temperature, however low, makes every one of them infinite
+    below = logs - logs.max(-1, keepdim=True).values
+    probabilities = torch.softmax(below / max(how.temperature, torch.finfo(logs.dtype).tiny), dim=-1)
+    if how.top_k is not None or how.top_p is not None:
         ranked, order = probabilities.sort(dim=-1, descending=True, stable=True)
-        before = ranked.cumsum(-1) - ranked  # the likeliest stays, whatever p is
-        ranked = ranked.where(before < how.top_p * ranked.sum(-1, keepdim=True), 0.0)
+        if how.top_k is not None:
+            ranked[:, how.top_k :] = 0.0
+        if how.top_p is not None and how.top_p < 1:
+            before = ranked.cumsum(-1) - ranked  # the likeliest stays, whatever p is
+            ranked = ranked.where(before < how.top_p * ranked.sum(-1, keepdim=True), 0.0)
         probabilities = torch.zeros_like(ranked).scatter(-1, order, ranked)
     return probabilities / probabilities.sum(-1, keepdim=True)
 

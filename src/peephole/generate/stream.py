@@ -1,12 +1,13 @@
 """`Stream`: a model that takes one symbol at a time and keeps its state."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.generate.threads import one_thread
 from peephole.models.sequence import SequenceModel
+from peephole.shapes import Distributions, Logits, Symbols
 
 
 class Stream:
@@ -26,12 +27,12 @@ class Stream:
         """Forget everything."""
         self.states = self.model.initial_states(self.batch)
 
-    def step(self, symbols: Int[Tensor, "batch"]) -> Float[Tensor, "batch classes"]:
+    def step(self, symbols: Int[Tensor, "batch"]) -> Distributions:
         """Take one symbol per stream; log-probabilities of the next, in nats."""
         return self.read(symbols[None])[-1]
 
     @torch.no_grad()
-    def read(self, symbols: Int[Tensor, "time batch"]) -> Float[Tensor, "time batch classes"]:
+    def read(self, symbols: Symbols) -> Logits:
         """Take several symbols per stream; log-probabilities of each next one, in nats."""
         with one_thread():
             logits, self.states = self.model(symbols.to(self.states[0].device), self.states)

@@ -29,7 +29,8 @@ def map_pieces(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list
         with one_thread():
             return [work(piece) for piece in pieces]
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        results = list(pool.map(work, pieces))
-    torch.set_num_threads(before)  # torch remembers the last count set, in whichever thread
-    return results
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, pieces))
+    finally:
+        torch.set_num_threads(before)  # torch remembers the last count set, in whichever thread

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from peephole.models.config import ModelConfig
 from peephole.nn.layers import LAYERS
+from peephole.shapes import Logits, Resets, Symbols
 
 States = tuple[Tensor, ...]
 
@@ -51,10 +51,10 @@ class SequenceModel(nn.Module):
 
     def forward(
         self,
-        symbols: Int[Tensor, "time batch"],
+        symbols: Symbols,
         states: Sequence[Tensor] | None = None,
-        resets: Bool[Tensor, "time batch"] | None = None,
-    ) -> tuple[Float[Tensor, "time batch classes"], States]:
+        resets: Resets | None = None,
+    ) -> tuple[Logits, States]:
         x = self.embedding(symbols)
         given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
         output, finals = self.recurrent(x, given, resets=resets)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,17 +28,19 @@ class Run:
     """A run folder. `create` makes one, `open` checks one that is there."""
 
     folder: Path
+    made: tuple[Path, ...] = ()  # folders that `create` made, innermost first
 
     @staticmethod
     def create(folder: Path) -> "Run":
         """A new, empty run folder. `InputError` if something is there already or it cannot be written."""
         folder = folder.absolute()
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             known = (folder / "config.json").is_file()
             hint = f"go on with it by --resume {folder}, or choose another --out" if known else "choose another --out"
             raise InputError(f"{folder}: exists and is not empty; {hint}")
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file; expected a new folder, choose another --out")
+        made = tuple(path for path in (folder, *folder.parents) if not path.exists())
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / ".probe"
@@ -46,7 +49,16 @@ class Run:
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             raise InputError(f"{folder}: cannot be written ({reason}); choose another --out") from None
-        return Run(folder)
+        return Run(folder, made)
+
+    def discard(self) -> None:
+        """Remove what `create` and reading the text have made; a folder that was there or holds more stays."""
+        for path in (self.config_path, self.tokenizer_path, self.folder / ".lock"):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.data_folder, ignore_errors=True)
+        for folder in self.made:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     @staticmethod
     def open(folder: Path) -> "Run":
@@ -95,7 +107,8 @@ class Run:
     def write_config(self, task: str, settings: dict[str, Any]) -> None:
         """Write `config.json`: the task, every setting, and who wrote it."""
         config = {"format": FORMAT, "peephole": __version__, "task": task, "settings": settings}
-        write_whole(self.config_path, (json.dumps(config, indent=2) + "\n").encode())
+        with _writing(self.config_path):
+            write_whole(self.config_path, (json.dumps(config, indent=2) + "\n").encode())
 
     def read_config(self) -> dict[str, Any]:
         """`task` and `settings`. `InputError` if the file is damaged or of a format that this version cannot read."""
@@ -115,7 +128,7 @@ class Run:
 
     def append_history(self, row: dict[str, Any]) -> None:
         """Add one row to `history.jsonl`."""
-        with self.history_path.open("a", encoding="utf-8") as file:
+        with _writing(self.history_path), self.history_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
@@ -123,22 +136,34 @@ class Run:
         if not self.history_path.is_file():
             return []
         rows: list[dict[str, Any]] = []
-        for line in self.history_path.read_text(encoding="utf-8").splitlines():
+        for line in self.history_path.read_bytes().split(b"\n"):
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                break
+            rows.append(row)
         return rows
 
     def cut_history(self, step: int) -> None:
         """Forget rows after `step`: what a resumed run is about to write again."""
-        rows = [row for row in self.read_history() if row["step"] <= step]
-        write_whole(self.history_path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+        kept = "".join(json.dumps(row) + "\n" for row in self.read_history() if row["step"] <= step).encode()
+        if kept != (self.history_path.read_bytes() if self.history_path.is_file() else b""):
+            with _writing(self.history_path):
+                write_whole(self.history_path, kept)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half written; for the one that holds the folder."""
+        for partial in self.folder.glob(".*.partial"):
+            if partial.is_file():
+                partial.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for training; the system lets go when the process ends, however it ends."""
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        with _writing(self.folder):
+            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,10 +178,28 @@ class Run:
     def is_training(self) -> bool:
         """Whether a process holds the folder for training."""
         try:
-            with self.lock():
-                return False
-        except InputError:
+            descriptor = os.open(self.folder / ".lock", os.O_RDONLY)  # a folder that cannot be written can be asked too
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
             return True
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A disk that is full or a folder that cannot be written is the user's to mend: one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise InputError(
+            f"{path}: cannot be written ({reason}); what was there before is untouched; make room, then go on"
+        ) from error
 
 
 def find_runs(folder: Path) -> list[Run]:

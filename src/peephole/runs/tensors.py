@@ -1,7 +1,7 @@
 """Nested values with tensors in them, to and from one safetensors file that notices damage.
 
-Tensors are stored under the path that leads to them; everything else stands as JSON in the file's metadata beside a
-SHA-256 of the tensors. Nothing is pickled, so a file of another person is safe to open.
+Tensors are stored under the path that leads to them; everything else stands as JSON in the file's metadata, beside a
+SHA-256 of both. Nothing is pickled, so a file of another person is safe to open.
 """
 
 import hashlib
@@ -18,6 +18,8 @@ from torch import Tensor
 from peephole.data.files import write_whole
 from peephole.errors import InputError
 
+RESERVED = ("", "__metadata__")  # names that the format keeps for itself
+
 
 def write_tensors(path: Path, tree: Any) -> None:
     """Write `tree` (dicts, lists, tensors, numbers, texts, None) to `path`, whole or not at all."""
@@ -25,7 +27,8 @@ def write_tensors(path: Path, tree: Any) -> None:
     skeleton = _take_apart(tree, "", tensors)
     # storages that two names share, or that stride, do not serialise
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {"format": "pt", "tree": json.dumps(skeleton), "sha256": _digest(owned)}
+    tree_text = json.dumps(skeleton)
+    metadata = {"format": "pt", "tree": tree_text, "sha256": _digest(tree_text, owned)}
     try:
         write_whole(path, save(owned, metadata))
     except OSError as error:
@@ -46,19 +49,23 @@ def read_tensors(path: Path) -> Any:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+            # Each in memory of its own, aligned as torch aligns it: products of other alignments round otherwise, and
+            # a resumed run would not be the same.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a dict)
     except (SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: damaged or cut short ({reason}); restore it from a copy or train again") from None
     if "tree" not in metadata or "sha256" not in metadata:
         raise InputError(f"{path}: not written by peephole; expected the weights of a run")
-    if metadata["sha256"] != _digest(tensors):
+    if metadata["sha256"] != _digest(metadata["tree"], tensors):
         raise InputError(f"{path}: altered since it was written (its checksum differs); restore it or train again")
     return _put_together(json.loads(metadata["tree"]), tensors)
 
 
 def _take_apart(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
+        while path in tensors or path in RESERVED:  # {"a.b": …} beside {"a": {"b": …}}
+            path += "'"
         tensors[path] = value
         return {"$tensor": path}
     if isinstance(value, dict):
@@ -82,8 +89,8 @@ def _put_together(value: Any, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tree: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(tree.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

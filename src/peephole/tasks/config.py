@@ -4,7 +4,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
@@ -50,6 +50,8 @@ def _build(kind: Any, settings: Any, where: Path) -> Any:
     for name, value in settings.items():
         if dataclasses.is_dataclass(kinds[name]):
             values[name] = _build(kinds[name], value, where)
+        elif not _fits(value, kinds[name]):
+            raise InputError(f"{where}: {name} is {value!r}, which it cannot be; restore it or train again")
         elif name == "files":
             values[name] = tuple(Path(path) for path in value)
         else:
@@ -58,3 +60,17 @@ def _build(kind: Any, settings: Any, where: Path) -> Any:
         return kind(**values)
     except (TypeError, InputError) as error:
         raise InputError(f"{where}: a setting cannot be used ({error}); restore it or train again") from None
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value read from JSON is of the kind that a field is annotated with."""
+    origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in choices)
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(item, choices[0]) for item in value)
+    if choices:  # a union
+        return any(_fits(value, choice) for choice in choices)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, {float: int | float, Path: str}.get(kind, kind))

@@ -68,6 +68,8 @@ def evaluate(
     extra = unknown * model.unknown_price()
     # `<unk>` decodes to five characters and stands for one
     characters -= unknown * (len(tokenizer.symbols[tokenizer.unk]) - 1)
+    if not characters:
+        raise InputError(f"{name}: nothing to measure, no character has one before it; give a longer text")
     nats = float(model.price(tokens).sum()) / characters
     compared: dict[str, float] | None = None
     learned = 0

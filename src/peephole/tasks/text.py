@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from peephole import divergence
 from peephole.data.corpus import TextCorpus, open_corpus, prepare
+from peephole.data.files import write_whole
 from peephole.data.lanes import Documents, Lanes, Window
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
@@ -28,6 +29,7 @@ from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import TrainingConfig
+from peephole.train.machine import check_machine
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
 WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training
@@ -76,17 +78,17 @@ class TextModel:
         if process_rank():
             return cls.resume(Run.wait_for(Path(out)))
         run = Run.create(Path(out))
-        made = not any(run.folder.iterdir())
         with run.lock():
             try:
                 run.write_config("text", settings_of(task))
                 corpus = prepare(task.data, run.data_folder, run.tokenizer_path)
-                TextObjective(corpus, task.training).batches(0, 1)
-            except InputError:
-                if made:
-                    shutil.rmtree(run.folder)
+                check_machine(task.training)
+                TextObjective(corpus, task.training).batches(0, task.training.devices)
+                model = _new_model(task, corpus.tokenizer)
+            except BaseException:
+                run.discard()
                 raise
-        return cls(run, task, corpus.tokenizer, _new_model(task, corpus.tokenizer))
+        return cls(run, task, corpus.tokenizer, model)
 
     @classmethod
     def open(cls, run: Run) -> "TextModel":
@@ -111,11 +113,11 @@ class TextModel:
     def resume(cls, run: Run) -> "TextModel":
         """A run to go on training, killed at whatever moment: text that was not read whole is read again."""
         task = task_from(run.read_config()["settings"], run.config_path)
+        if process_rank():
+            Run.wait_for(run.folder)
         if not (run.data_folder.exists() and run.tokenizer_path.exists()):
             with run.lock():
-                if run.data_folder.exists():
-                    shutil.rmtree(run.data_folder)
-                prepare(task.data, run.data_folder, run.tokenizer_path)
+                _read_again(run, task)
         tokenizer = Tokenizer.load(run.tokenizer_path)
         return cls(run, task, tokenizer, _new_model(task, tokenizer))
 
@@ -136,7 +138,9 @@ class TextModel:
             cleared = dict.fromkeys(budgets, None) if budgets & changes.keys() else {}
             training = dataclasses.replace(self.task.training, **{**cleared, **changes})
             self.task = dataclasses.replace(self.task, training=training)
-            self.run.write_config("text", settings_of(self.task))
+            if not process_rank():
+                with self.run.lock():  # not while another training is at work
+                    self.run.write_config("text", settings_of(self.task))
         objective = TextObjective(self.corpus, self.task.training)
         progress = fit(self.model, objective, self.task.training, self.run, listener or Listener())
         self.model.load_state_dict(read_tensors(self.run.model_path))
@@ -218,6 +222,20 @@ class TextModel:
 def _new_model(task: TextTask, tokenizer: Tokenizer) -> SequenceModel:
     torch.manual_seed(task.training.seed)
     return SequenceModel(len(tokenizer), task.model)
+
+
+def _read_again(run: Run, task: TextTask) -> None:
+    """Make the tokens of a run anew, and the tokenizer where nothing was trained with one yet."""
+    trained_with = None
+    if run.model_path.exists() or find_checkpoint(run.checkpoint_folder):
+        Tokenizer.load(run.tokenizer_path)
+        trained_with = run.tokenizer_path.read_bytes()
+    shutil.rmtree(run.data_folder, ignore_errors=True)
+    prepare(task.data, run.data_folder, run.tokenizer_path)
+    if trained_with is not None and trained_with != run.tokenizer_path.read_bytes():
+        write_whole(run.tokenizer_path, trained_with)
+        shutil.rmtree(run.data_folder)
+        raise InputError(f"{run.folder}: its text is not what it was trained on; restore the files, or train anew")
 
 
 def _spell(

@@ -39,10 +39,16 @@ def write_checkpoint(folder: Path, step: int, rank: int, state: dict[str, Any], 
             shutil.rmtree(whole)
         os.replace(partial, whole)
         sync_folder(folder)
-        for old in folder.iterdir():
-            if old.name != whole.name:
-                shutil.rmtree(old)
+        sweep_checkpoints(folder)
     barrier()
+
+
+def sweep_checkpoints(folder: Path) -> None:
+    """Remove all but the newest whole checkpoint: what a process left that was killed on the way to the next one."""
+    newest = find_checkpoint(folder)
+    for other in folder.iterdir() if folder.is_dir() else ():
+        if other != newest:
+            shutil.rmtree(other)
 
 
 def find_checkpoint(folder: Path) -> Path | None:

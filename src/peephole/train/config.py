@@ -1,11 +1,13 @@
 """How to train. Imports nothing heavy: the command line reads it for its help."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from peephole.errors import InputError
 
 OPTIMIZERS = ("adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd")
+ACCELERATORS, STRATEGIES = ("auto", "cpu", "cuda"), ("auto", "ddp", "fsdp")
 DEFAULT_MINUTES = 5.0
 
 
@@ -115,14 +117,23 @@ class TrainingConfig:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected more than 0")
+        for name in ("learning_rate", *given):
+            if getattr(self, name) == math.inf:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected a finite number")
         not_negative = ("weight_decay", "momentum", "warmup", "evaluate_every", "patience", "threads")
         for name in (*not_negative, "final_learning_rate", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed is {self.seed}; expected 0 to {2**32 - 1}")
         if not 0 < self.beta2 < 1:
             raise InputError(f"--beta2 is {self.beta2}; expected a number between 0 and 1")
         if self.optimizer not in OPTIMIZERS:
             raise InputError(f"--optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
+        if self.accelerator not in ACCELERATORS:
+            raise InputError(f"--accelerator is {self.accelerator!r}; choose one of {', '.join(ACCELERATORS)}")
+        if self.strategy not in STRATEGIES:
+            raise InputError(f"--strategy is {self.strategy!r}; choose one of {', '.join(STRATEGIES)}")
 
     @property
     def budget_minutes(self) -> float | None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.tensors import write_tensors
-from peephole.train.checkpoint import find_checkpoint, read_checkpoint, write_checkpoint
+from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import TrainingConfig
+from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
 
 WARM_STEPS, TIMED_STEPS = 5, 20  # steps left out and steps timed, to turn minutes into steps
@@ -35,6 +36,7 @@ NORMS_KEPT = 50  # steps of gradient norms remembered, to tell which grew first
 States = tuple[Tensor, ...]
 
 
+@runtime_checkable
 class Batches(Protocol):
     """What the loop reads: windows without end, and a place to go on from."""
 
@@ -45,6 +47,7 @@ class Batches(Protocol):
     def load_state_dict(self, state: Mapping[str, int]) -> None: ...
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data."""
 
@@ -78,6 +81,7 @@ class Progress:
 
     step: int = 0
     total: int | None = None  # None until the first steps have shown what a budget in minutes allows
+    minutes: float | None = None  # the budget that `total` was made of
     counted: int = 0  # characters seen
     seconds: float = 0.0
     best: float = math.inf
@@ -104,6 +108,7 @@ def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run
 
 
 def _make_fabric(config: TrainingConfig) -> Fabric:
+    check_machine(config)
     low = config.precision == "bfloat16" or (config.precision == "auto" and _has_fast_bfloat16(config.accelerator))
     strategy = "ddp" if config.devices > 1 and config.strategy == "auto" else config.strategy
     accelerator = config.accelerator
@@ -198,8 +203,12 @@ class _Training:
         norm = norms.norm()
         progress.norms.append(norms.tolist())
         value, length = divergence.item(), norm.item()
-        if not (math.isfinite(value) and math.isfinite(length)):
-            raise InputError(self._blame(value))
+        if not math.isfinite(value):
+            raise InputError(self._blame(f"the divergence became {value}", progress.step + 1))
+        if not math.isfinite(length):
+            raise InputError(
+                self._blame(f"a gradient became {length} while the divergence was {value:.3f}", progress.step + 1)
+            )
         if config.clip_value is not None:
             nn.utils.clip_grad_value_(self.parameters, config.clip_value)
         if config.clip_norm is not None:
@@ -245,6 +254,8 @@ class _Training:
         self.plain.eval()
         value = self.objective.evaluate(self.plain) if self.fabric.is_global_zero else 0.0
         value = float(self.fabric.broadcast(value))
+        if not math.isfinite(value):
+            raise InputError(self._blame(f"the divergence on held-out data became {value}", progress.step))
         improved = value < progress.best
         if improved:
             progress.best, progress.best_step, progress.since_best = value, progress.step, 0
@@ -280,7 +291,7 @@ class _Training:
         each = statistics.median(self.step_seconds[WARM_STEPS:])
         left = minutes * 60 * ROUTINE_SHARE - (time.monotonic() - self.begun)
         total = self.progress.step + max(1, int(left / each))
-        self.progress.total = int(self.fabric.broadcast(total))
+        self.progress.total, self.progress.minutes = int(self.fabric.broadcast(total)), self.config.budget_minutes
         self.schedule.know_total(self.progress.total)
         self.listener.on_budget(self.progress.total, each)
 
@@ -299,6 +310,9 @@ class _Training:
         self.saved_at, self.saved_step = time.monotonic(), progress.step
 
     def _restore(self) -> None:
+        if self.fabric.is_global_zero:
+            self.run.sweep()
+            sweep_checkpoints(self.run.checkpoint_folder)
         checkpoint = find_checkpoint(self.run.checkpoint_folder)
         if checkpoint is None:
             if self.fabric.is_global_zero:
@@ -307,18 +321,23 @@ class _Training:
         first = read_checkpoint(checkpoint, 0, self.fabric.world_size)
         rank = self.fabric.global_rank
         state = read_checkpoint(checkpoint, rank, self.fabric.world_size) if rank else first
-        self.plain.load_state_dict(first["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.plain.load_state_dict(first["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(f"{checkpoint}: does not fit config.json ({reason}); restore both from one run") from None
         self.batches.load_state_dict(state["batches"])
         _set_random_state(state["random"], self.fabric.device)
         saved = state["progress"]
         states = saved["states"]
+        known = saved["total"] if saved["minutes"] == self.config.budget_minutes else None  # another budget was given
         self.progress = Progress(
             **{
                 **saved,
                 "states": None if states is None else tuple(value.to(self.fabric.device) for value in states),
                 "norms": deque(saved["norms"], maxlen=NORMS_KEPT),
-                "total": self._fixed_total() or saved["total"],
+                "total": self._fixed_total() or known,
             }
         )
         if not self.config.threads:  # other threads, other bits
@@ -332,11 +351,10 @@ class _Training:
             return wish
         return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum"))
 
-    def _blame(self, value: float) -> str:
-        """One line: where it went wrong, and whose gradient grew first."""
+    def _blame(self, what: str, step: int) -> str:
+        """One line: where it went wrong, and whose gradient grew first; `step` has the last norms."""
         history = torch.tensor(list(self.progress.norms))  # [steps, parameters]
-        what = "the divergence became" if not math.isfinite(value) else "a gradient became not finite while it was"
-        text = f"{what} {value} at step {self.progress.step + 1:,}"
+        text = f"{what} at step {step:,}"
         if len(history) > 2:
             usual = history[:-1].median(dim=0).values.clamp_min(1e-12)
             grown = history / usual  # how many times its usual length
@@ -346,7 +364,7 @@ class _Training:
                 candidates = which[steps == first]
                 scores = torch.nan_to_num(grown[first, candidates], nan=math.inf)
                 index = int(candidates[scores.argmax()])
-                at = self.progress.step + 2 - len(history) + first
+                at = step + 1 - len(history) + first
                 text += f"; the gradient of {self.parameter_names[index]} grew first, at step {at:,}"
         kept = find_checkpoint(self.run.checkpoint_folder)
         text += f"; the checkpoint of step {int(kept.name):,} is kept" if kept else "; no checkpoint yet"

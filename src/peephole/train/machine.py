@@ -1,0 +1,15 @@
+"""What this machine has, asked before a training begins."""
+
+import torch
+
+from peephole.errors import InputError
+from peephole.train.config import TrainingConfig
+
+
+def check_machine(config: TrainingConfig) -> None:
+    """Raise `InputError` for devices that are not there."""
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if config.accelerator == "cuda" and not found:
+        raise InputError("--accelerator cuda: torch finds no CUDA device here; leave it away to train on the processor")
+    if config.accelerator != "cpu" and found and config.devices > found:
+        raise InputError(f"--devices is {config.devices}; this machine has {found} CUDA devices, give at most that")

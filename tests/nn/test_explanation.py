@@ -1,0 +1,59 @@
+"""`explain_backend` says what would run, and its answer is what runs."""
+
+import pytest
+import torch
+from torch import nn
+
+from peephole.errors import InputError
+from peephole.models.config import ModelConfig
+from peephole.models.sequence import SequenceModel
+from peephole.nn.cells import LSTMCell
+from peephole.nn.explanation import explain_backend
+from peephole.nn.layers import GRU, LSTM
+
+
+def test_a_layer_and_its_refusals() -> None:
+    assert explain_backend(LSTM(3, 4)).splitlines() == [
+        "LSTM: lstm, float32 on cpu, many steps",
+        "  torch: oneDNN, a whole sequence in one call",
+        "    not cudnn: cuDNN runs on CUDA devices, the tensors are on cpu",
+    ]
+    assert explain_backend(GRU(3, 4, bias=False, dtype=torch.float64)).splitlines() == [
+        "GRU: gru bias=False, float64 on cpu, many steps",
+        "  torch: a loop of torch operations with a hand-derived backward",
+        "    not cudnn: cuDNN runs on CUDA devices, the tensors are on cpu",
+        "    not onednn: torch gives oneDNN the LSTM alone, not the gru",
+    ]
+
+
+def test_the_answer_depends_on_the_call() -> None:
+    layer = LSTM(3, 4)
+    with_lengths, one_step = explain_backend(layer, lengths=True), explain_backend(layer, steps=1)
+    assert "many steps, with lengths" in with_lengths
+    assert "oneDNN's LSTM knows no lengths or resets inside a row" in with_lengths
+    assert "one step" in one_step
+    assert "oneDNN packs the weights anew on each call" in one_step
+    for text in (with_lengths, one_step, explain_backend(LSTMCell(3, 4))):
+        assert "torch: a loop of torch operations" in text
+    assert "the equations, step by step" in explain_backend(LSTM(3, 4, backend="reference"))
+
+
+def test_every_recurrent_part_has_a_paragraph() -> None:
+    module = nn.ModuleDict({"front": LSTM(3, 4), "middle": nn.Linear(4, 4), "back": LSTMCell(4, 5)})
+    heads = [line for line in explain_backend(module).splitlines() if not line.startswith(" ")]
+    assert heads == ["front: lstm, float32 on cpu, many steps", "back: lstm, float32 on cpu, one step"]
+    assert explain_backend(SequenceModel(9, ModelConfig(cell="gru"))).startswith("recurrent: gru, float32 on cpu")
+
+
+@pytest.mark.parametrize("module", [nn.Linear(3, 4), nn.LSTM(3, 4), nn.Sequential()])
+def test_a_module_without_recurrent_parts(module: nn.Module) -> None:
+    with pytest.raises(InputError) as caught:
+        explain_backend(module)
+    assert str(caught.value) == (
+        f"{type(module).__name__} holds no recurrent layer or cell of peephole; nothing to explain"
+    )
+
+
+def test_a_back_end_that_is_unknown() -> None:
+    with pytest.raises(InputError, match="unknown back end 'gpu'; choose one of auto, torch, reference"):
+        explain_backend(GRU(3, 4, backend="gpu"))

@@ -1,0 +1,79 @@
+"""Trains compiled and uncompiled copies of layers side by side: `compiled_training.py COMPILER CELL...`.
+
+A program of its own, because the shape checker that the tests install breaks torch.compile(fullgraph=True).
+"""
+
+import copy
+import sys
+
+import torch
+
+from peephole.models.config import ModelConfig
+from peephole.models.sequence import SequenceModel
+from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+
+
+def error(got: torch.Tensor, want: torch.Tensor) -> float:
+    return float((got - want).detach().abs().max() / want.detach().abs().max().clamp_min(1e-3))
+
+
+def train_layer(layer: Recurrent, compiler: str, lengths: bool) -> None:
+    """Four steps of training with other numbers of steps T and rows B each, the last with T = 1."""
+    other = copy.deepcopy(layer)
+    # without fullgraph a break would be an uncompiled call in disguise
+    compiled = torch.compile(layer, fullgraph=True, backend=compiler)
+    optimisers = [torch.optim.SGD(module.parameters(), lr=0.1) for module in (layer, other)]
+    for steps, batch in ((7, 3), (12, 3), (5, 4), (1, 2)):
+        x = torch.randn(steps, batch, 5)
+        given = torch.randint(0, steps + 1, (batch,)) if lengths else None
+        for module, optimiser in zip((compiled, other), optimisers, strict=True):
+            output, finals = module(x, lengths=given)
+            finals = finals if isinstance(finals, tuple) else (finals,)
+            optimiser.zero_grad()
+            (output.square().sum() + sum(state.sum() for state in finals)).backward()
+        for one, two in zip(layer.parameters(), other.parameters(), strict=True):
+            assert one.grad is not None
+            assert two.grad is not None
+            assert error(one.grad, two.grad) <= 1e-5, (steps, batch)
+        for optimiser in optimisers:
+            optimiser.step()
+    assert error(compiled(x, lengths=given)[0], other(x, lengths=given)[0]) <= 1e-5
+
+
+def train_model(compiler: str) -> None:
+    """The model of the text task, with states carried and resets inside rows."""
+    torch.manual_seed(0)
+    model = SequenceModel(11, ModelConfig(hidden_size=8, embedding_size=5, dropout=0.0))
+    other = copy.deepcopy(model)
+    compiled = torch.compile(model, fullgraph=True, backend=compiler)
+    states, other_states = model.initial_states(3), other.initial_states(3)
+    for steps in (6, 9, 4):
+        symbols, resets = torch.randint(0, 11, (steps, 3)), torch.rand(steps, 3) < 0.3
+        logits, states = compiled(symbols, states, resets)
+        want, other_states = other(symbols, other_states, resets)
+        assert error(logits, want) <= 1e-5, steps
+        logits.square().sum().backward()
+        want.square().sum().backward()
+        for one, two in zip(model.parameters(), other.parameters(), strict=True):
+            assert one.grad is not None
+            assert two.grad is not None
+            assert error(one.grad, two.grad) <= 1e-5, steps
+        states, other_states = (tuple(s.detach() for s in given) for given in (states, other_states))
+
+
+def main(compiler: str, *cells: str) -> None:
+    torch.set_num_threads(1)
+    kinds = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+    for cell in cells:
+        torch._dynamo.reset()
+        if cell == "model":
+            train_model(compiler)
+        else:
+            torch.manual_seed(0)
+            name, _, lengths = cell.partition("+")
+            train_layer(kinds[name](5, 8, bidirectional=True), compiler, bool(lengths))
+        print(f"{cell}: equal")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,101 @@
+"""One layer and direction with everything it can be given, run by whatever computes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor
+
+from peephole.ops.operators import OPERATORS
+from peephole.spec import CellSpec
+
+Run = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Arguments of one layer and direction: random, the same in every dtype, and hard where `lengths` or `resets`."""
+
+    spec: CellSpec
+    steps: int = 7
+    batch: int = 5
+    input_size: int = 4
+    hidden_size: int = 6
+    masks: tuple[str, ...] = ()
+    reverse: bool = False
+    dtype: torch.dtype = torch.float64
+    device: str = "cpu"
+    tensors: dict[str, Tensor] = field(init=False)
+    lengths: Tensor | None = field(init=False)
+    resets: Tensor | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        generator = torch.Generator().manual_seed(self.steps + 100 * self.batch + 10_000 * self.hidden_size)
+
+        def draw(shape: tuple[int, ...], scale: float) -> Tensor:
+            return scale * torch.randn(shape, generator=generator)
+
+        proj = max(1, self.hidden_size // 2) if self.spec.projected else 0
+        tensors = {"x": draw((self.steps, self.batch, self.input_size), 1.0)}
+        for name, size in zip(self.spec.states, self.spec.state_sizes(self.hidden_size, proj), strict=True):
+            tensors[name] = draw((self.batch, size), 0.7)
+        for name, shape in self.spec.parameter_shapes(self.input_size, self.hidden_size, proj).items():
+            tensors[name] = draw(shape, 0.5 if len(shape) == 1 else shape[1] ** -0.5)
+        lengths = torch.randint(0, self.steps + 1, (self.batch,), generator=generator)
+        lengths[: min(2, self.batch)] = torch.tensor([0, self.steps])[: self.batch]
+        resets = torch.rand((self.steps, self.batch), generator=generator) < 0.25
+        resets[0, -1] = resets[-1, -1] = True
+        place = object.__setattr__
+        place(self, "tensors", {name: tensor.to(self.device, self.dtype) for name, tensor in tensors.items()})
+        place(self, "lengths", lengths.to(self.device) if "lengths" in self.masks else None)
+        place(self, "resets", resets.to(self.device) if "resets" in self.masks else None)
+
+    def widened(self) -> "Problem":
+        """The same numbers in float64."""
+        other = Problem(self.spec, self.steps, self.batch, self.input_size, self.hidden_size, self.masks, self.reverse)
+        other.tensors.update({name: tensor.double().cpu() for name, tensor in self.tensors.items()})
+        return other
+
+    def split(self, tensors: dict[str, Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """x, the states and the weights."""
+        states = [tensors[name] for name in self.spec.states]
+        return tensors["x"], states, [tensors[name] for name in self.spec.parameter_names()]
+
+    def solve(self, run: Run) -> dict[str, Tensor]:
+        """Output, final states and the gradient of every tensor under one random upstream gradient per output."""
+        leaves = {name: tensor.clone().requires_grad_() for name, tensor in self.tensors.items()}
+        y, finals = run(self.spec, *self.split(leaves), lengths=self.lengths, resets=self.resets, reverse=self.reverse)
+        results = {"y": y} | {f"final {name}": state for name, state in zip(self.spec.states, finals, strict=True)}
+        generator = torch.Generator().manual_seed(1)
+        upstream = [torch.randn(tensor.shape, generator=generator).to(tensor) for tensor in results.values()]
+        torch.autograd.backward(list(results.values()), upstream)
+        return results | {f"gradient of {name}": leaf.grad for name, leaf in leaves.items()}
+
+
+@pytest.fixture(scope="session")
+def problem() -> type[Problem]:
+    return Problem
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Callable[[str], Run]:
+    """`kernel(name)` runs a layer on that kernel's operator, whatever `auto` would have chosen."""
+
+    def named(name: str) -> Run:
+        def run(
+            spec: CellSpec,
+            x: Tensor,
+            states: list[Tensor],
+            weights: list[Tensor],
+            *,
+            lengths: Tensor | None,
+            resets: Tensor | None,
+            reverse: bool,
+        ) -> tuple[Tensor, tuple[Tensor, ...]]:
+            y, *finals, _ = OPERATORS[spec.family](x, states, weights, lengths, resets, spec.code, name, reverse, True)
+            return y, tuple(finals)
+
+        return run
+
+    return named
