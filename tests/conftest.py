@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("PEEPHOLE_DATA", PROJECT.parent / "shared" / "data"))
 
+# Threads that wait for others sleep instead of spinning: with more threads than free cores a test takes minutes else.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # From here on the annotations of peephole are checked on every call. Tests of compiled code run in a process of their
 # own with PEEPHOLE_NO_HOOK set, because beartype's wrappers break torch.compile(fullgraph=True).
 if not os.environ.get("PEEPHOLE_NO_HOOK"):
@@ -90,7 +93,8 @@ def cli() -> Callable[..., Outcome]:
     from peephole.cli import main
 
     def run(*words: object, stdin: bytes = b"") -> Outcome:
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", newline=""), io.StringIO()
+        raw = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(each, "utf-8", newline="", write_through=True) for each in raw)
         before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin))
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -99,16 +103,17 @@ def cli() -> Callable[..., Outcome]:
             code = stop.code
         finally:
             sys.stdin = before
-        out.flush()
         assert isinstance(code, int)
-        return Outcome(code, out.buffer.getvalue().decode(), err.getvalue())  # pyright: ignore[reportAttributeAccessIssue]
+        return Outcome(code, raw[0].getvalue().decode(), raw[1].getvalue().decode())
 
     return run
 
 
-WORDS = """the of and to a in that it is was he for on are with his they be at one have this from or had by word but what
-some we can out other were all there when up use your how said an each she which do their time if will way about many
-then them write would like so these her long make thing see him two has look more day could go come did my sound""".split()
+WORDS = (
+    "the of and to a in that it is was he for on are with his they be at one have this from or had by word but what "
+    "some we can out other were all there when up use your how said an each she which do their time if will way about "
+    "many then them write would like so these her long make thing see him two has look more day could go come did my"
+)
 
 
 @pytest.fixture(scope="session")
@@ -117,24 +122,22 @@ def prose() -> Callable[..., str]:
 
     def write(characters: int, seed: int = 0) -> str:
         generator = random.Random(seed)
-        weights = [1 / rank for rank in range(1, len(WORDS) + 1)]
+        words = WORDS.split()
+        weights = [1 / rank for rank in range(1, len(words) + 1)]
         text = ""
         while len(text) < characters:
-            sentence = " ".join(generator.choices(WORDS, weights, k=generator.randint(4, 12)))
+            sentence = " ".join(generator.choices(words, weights, k=generator.randint(4, 12)))
             text += sentence.capitalize() + generator.choice([".\n", ". ", "? ", ".\n\n"])
         return text[:characters]
 
     return write
 
 
-# A net that trains in a moment. Words, as on a command line.
-TINY = tuple("--hidden-size 8 --embedding-size 8 --batch-size 4 --window 16 --threads 1 --warmup 2".split())
-
-
 @pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
     """Options of `peephole train` for a net that trains in a moment."""
-    return TINY
+    options = "--hidden-size 8 --embedding-size 8 --batch-size 4 --window 16 --threads 1 --warmup 2"
+    return tuple(options.split())
 
 
 @pytest.fixture

@@ -56,8 +56,9 @@ def test_a_step_of_a_cell(kind: Any, agree: Callable[..., None]) -> None:
         agree(got, want, 2**-5, rms=2**-7)
 
 
-def test_a_layer_in_bfloat16_keeps_its_states_in_float32() -> None:
-    layer = LSTM(3, 5, dtype=torch.bfloat16)
+@pytest.mark.parametrize("backend", ["torch", "reference"])
+def test_a_layer_in_bfloat16_keeps_its_states_in_float32(backend: str) -> None:
+    layer = LSTM(3, 5, dtype=torch.bfloat16, backend=backend)
     output, states = layer(torch.randn(7, 2, 3, dtype=torch.bfloat16))
     assert output.dtype == torch.bfloat16
     assert [state.dtype for state in states] == [torch.float32] * 2

@@ -311,6 +311,18 @@ def test_long_stretches_are_run_whole_and_short_ones_step_by_step(
     assert taken == ([cuts] if whole else [])
 
 
+@pytest.mark.usefixtures("steps_per_cut")
+@pytest.mark.parametrize("resets", RESETS)
+@EVERY_CELL
+def test_resets_and_lengths_equal_the_oracle(name: str, resets: str, agree: Callable[..., None]) -> None:
+    got, want = (build(name, torch.float32, backend, bidirectional=True) for backend in ("auto", "reference"))
+    x, states, lengths = inputs(got, LONG, B), some_states(got), [LONG, 0, 13, 7]
+    results = [
+        gradients(layer, x, *run(layer, x, states, lengths=lengths, resets=RESETS[resets])) for layer in (got, want)
+    ]
+    same(*results, agree)
+
+
 @BACKENDS
 @EVERY_CELL
 def test_resets_and_lengths_together(name: str, backend: str, agree: Callable[..., None]) -> None:

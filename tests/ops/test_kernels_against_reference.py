@@ -167,22 +167,31 @@ def test_arguments_stay_as_they_were_and_results_share_no_memory(
     arguments = (*task.split(task.tensors), task.lengths, task.resets, task.spec.code, kernel_name, False, True)
     results = OPERATORS[task.spec.family](*arguments)
     assert all(torch.equal(task.tensors[key], tensor) for key, tensor in before.items())
-    everything = [*task.tensors.values(), *results]
-    assert len({tensor.untyped_storage().data_ptr() for tensor in everything}) == len(everything)
+    given, (y, *finals, saved) = list(task.tensors.values()), results
+    x, states, weights, lengths, resets, code, _, reverse, _ = arguments
+    dx, dstates, dweights = getattr(torch.ops.peephole, f"{task.spec.family}_backward")(
+        [y, *finals], x, states, weights, lengths, resets, y, finals, saved, code, kernel_name, reverse
+    )
+    for results in ((y, *finals, saved), (dx, *dstates, *dweights)):
+        everything = [*given, *results]
+        assert len({tensor.untyped_storage().data_ptr() for tensor in everything}) == len(everything)
 
 
 # bfloat16 keeps 8 bits, so that rounding costs up to 2^-9 of a number. Both sides start from the same rounded x and
 # weights; what a kernel rounds anew is W x, W h, h before its product, y, and dz in the backward, and a step forgets
 # part of the errors before it. That adds up to an RMS of 2^-8 or less of the scale; single numbers reach a few times
 # that.
-@DIRECTIONS
-@pytest.mark.parametrize(
+BFLOAT16 = pytest.mark.parametrize(
     ("name", "kernel_name", "masks"),
     [
         *[(name, "stepwise", masks) for name in SPECS for masks in ((), ("lengths", "resets"))],
         *[pytest.param(name, "onednn", (), marks=has_bfloat16) for name in ("lstm", "lstm without bias")],
     ],
 )
+
+
+@BFLOAT16
+@DIRECTIONS
 def test_bfloat16_operands(
     name: str,
     kernel_name: str,

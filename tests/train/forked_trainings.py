@@ -7,6 +7,7 @@ or never. `full` is a limit on the size of files that ends in an error instead, 
 """
 
 import json
+import math
 import os
 import resource
 import signal
@@ -16,8 +17,7 @@ import time
 import lightning_fabric  # noqa: F401  (what takes long to import, before the first fork)
 import torch
 
-import peephole.tasks.text
-import peephole.train.loop
+import peephole.tasks.text  # noqa: F401
 from peephole.cli import main
 
 # Nothing above may have run anything on several threads: a fork would then hang.
@@ -72,12 +72,16 @@ def fork(job: dict) -> dict:
         run({**job, "pipe": pipes[2][1]})
     for _, writing in pipes:
         os.close(writing)
-    if "seconds" in job:
-        time.sleep(job["seconds"])
+    ended, status = 0, 0
+    until = time.monotonic() + job.get("seconds", math.inf)
+    while not ended and time.monotonic() < until:
+        time.sleep(0.002)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
         os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        status = os.waitpid(child, 0)[1]
     out, err, count = [os.fdopen(reading).read() for reading, _ in pipes]
-    return {"code": status, "operations": int(count or 0), "out": out, "err": err}
+    return {"code": os.waitstatus_to_exitcode(status), "operations": int(count or 0), "out": out, "err": err}
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ def test_ten_steps_equal_torch(tmp_path: Path, prose: Callable[..., str], cell: 
     assert [row["learning_rate"] for row in rows] == pytest.approx(rates, rel=1e-9)
     assert [row["divergence"] for row in rows] == pytest.approx(divergences, rel=1e-5)
     assert [row["gradient_norm"] for row in rows] == pytest.approx(norms, rel=1e-4)
-    assert rows[-1]["characters"] == sum(min(WINDOW, len(inputs) - start % len(inputs)) * BATCH for start in starts(inputs))
+    assert rows[-1]["characters"] == sum(
+        min(WINDOW, len(inputs) - start % len(inputs)) * BATCH for start in starts(inputs)
+    )
     trained = ours.model.state_dict()
     assert trained.keys() == plain.state_dict().keys()
     for name, parameter in plain.state_dict().items():

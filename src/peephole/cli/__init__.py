@@ -27,6 +27,8 @@ EXAMPLES = """\
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Exit code 0, 1 for a failure of ours, 2 for input that cannot be used, 130 after Ctrl-C."""
     words = sys.argv[1:] if arguments is None else arguments
+    # before torch loads libgomp, which reads it: threads that wait let go of their core early (docs/decisions.md, 13)
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

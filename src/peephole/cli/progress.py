@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -19,7 +19,7 @@ SMOOTHING = 0.95  # of the numbers shown from step to step
 class Progress(Listener):
     """Shows steps, divergence in nats and bits, gradient norm, speed and time left; evaluations as lines that stay."""
 
-    def __init__(self, model: TextModel, stream: IO[str]) -> None:
+    def __init__(self, model: TextModel, stream: Any) -> None:  # a text stream; no annotation of one can be checked
         self.model = model
         self.console = Console(file=stream, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if stream.isatty() else None

@@ -93,7 +93,7 @@ class TextModel:
     @classmethod
     def open(cls, run: Run) -> "TextModel":
         """The model of a finished or interrupted run: its kept weights, or those of its newest checkpoint."""
-        task = task_from(run.read_config()["settings"], run.config_path)
+        task = _task_of(run)
         tokenizer = Tokenizer.load(run.tokenizer_path)
         model = _new_model(task, tokenizer)
         checkpoint = find_checkpoint(run.checkpoint_folder)
@@ -112,7 +112,7 @@ class TextModel:
     @classmethod
     def resume(cls, run: Run) -> "TextModel":
         """A run to go on training, killed at whatever moment: text that was not read whole is read again."""
-        task = task_from(run.read_config()["settings"], run.config_path)
+        task = _task_of(run)
         if process_rank():
             Run.wait_for(run.folder)
         if not (run.data_folder.exists() and run.tokenizer_path.exists()):
@@ -222,6 +222,13 @@ class TextModel:
 def _new_model(task: TextTask, tokenizer: Tokenizer) -> SequenceModel:
     torch.manual_seed(task.training.seed)
     return SequenceModel(len(tokenizer), task.model)
+
+
+def _task_of(run: Run) -> TextTask:
+    config = run.read_config()
+    if config["task"] != "text":
+        raise InputError(f"{run.folder}: a run of the task {config['task']!r}; expected one of text")
+    return task_from(config["settings"], run.config_path)
 
 
 def _read_again(run: Run, task: TextTask) -> None:
