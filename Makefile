@@ -21,9 +21,9 @@ $(STAMP): pyproject.toml constraints.txt src/peephole/_version.py
 
 demo: setup
 	rm -rf runs/demo
-	$(BIN)/peephole train --dropout 0 --precision auto --minutes 2 --out runs/demo
+	$(BIN)/peephole train --dropout 0 --precision auto --minutes 2.25 --out runs/demo
 	$(BIN)/peephole eval runs/demo
-	$(BIN)/peephole sample runs/demo --length 600
+	$(BIN)/peephole sample runs/demo --length 600 --temperature 0.7
 
 lint: setup
 	$(BIN)/ruff check .
