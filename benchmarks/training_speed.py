@@ -14,7 +14,7 @@ from peephole.models.config import ModelConfig
 from peephole.tasks.config import TextTask
 from peephole.tasks.text import TextModel
 from peephole.train.config import TrainingConfig
-from peephole.train.loop import Listener
+from peephole.train.contract import Listener
 
 ROUND = 4  # steps of each before the other's turn
 

@@ -1,6 +1,6 @@
 """Makes the picture in the README from a run: what it learned against its baselines, and what it writes.
 
-    .venv/bin/python docs/make_figures.py runs/demo
+Use: .venv/bin/python docs/make_figures.py runs/demo
 """
 
 import math
@@ -23,7 +23,9 @@ def draw_learning(axes: Axes, model: TextModel, measured: Measurement) -> None:
     """Held-out bits a character over characters seen, with the baselines as lines."""
     rows = [row for row in model.run.read_history() if "held_out" in row]
     seen = [row["characters"] / 1e6 for row in rows]
-    axes.plot(seen, [row["held_out"] / math.log(2) for row in rows], "o-", color="black", label="this model")
+    bits_held_out = [row["held_out"] / math.log(2) for row in rows]
+    axes.plot(seen, bits_held_out, "o-", color="black")
+    axes.annotate("this model", (seen[0], bits_held_out[0]), xytext=(8, 2), textcoords="offset points")
     for name, bits in (measured.baselines or {}).items():
         axes.axhline(bits, color="0.6", linewidth=1, linestyle="--")
         axes.annotate(name, (seen[-1], bits), xytext=(0, 3), textcoords="offset points", ha="right", color="0.35")
@@ -58,6 +60,7 @@ def main(folder: Path, out: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.4), width_ratios=(1, 1.7), layout="constrained")
     draw_learning(left, model, measured)
     draw_text(right, model, seed=4)
+    out.parent.mkdir(exist_ok=True)
     figure.savefig(out, dpi=130)
 
 

@@ -26,14 +26,15 @@ import contextlib, io, json, sys
 from peephole.cli import main
 heavy = ("torch", "numpy", "lightning_fabric", "safetensors", "tokenizers", "matplotlib")
 for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
+    raw = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(each, "utf-8", write_through=True) for each in raw)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(words)
         except SystemExit as stop:
             code = stop.code
     loaded = [name for name in heavy if name in sys.modules]
-    print(json.dumps([words, code, out.getvalue(), err.getvalue(), loaded]))
+    print(json.dumps([words, code, *(each.getvalue().decode() for each in raw), loaded]))
 """
 
 
@@ -93,11 +94,18 @@ def test_each_command_says_what_it_does(said: dict[str, Any], command: str) -> N
     assert len(flat(out)) > 200
 
 
-def described(out: str, flag: str) -> str:
-    """What help says of one option, up to the next."""
-    found = re.search(rf"{flag}[ ,].*?(?= --[a-z]|$)", flat(out))
-    assert found, flag
-    return found[0]
+def described(out: str) -> dict[str, str]:
+    """What help says of each option."""
+    found: dict[str, str] = {}
+    current = ""
+    for line in out.splitlines():
+        if start := re.match(r"│ (--[a-z0-9-]+)", line):
+            current = start[1]
+        elif line.startswith("╰"):
+            current = ""
+        if current:
+            found[current] = found.get(current, "") + " " + flat(line)
+    return found
 
 
 OPTIONS = [
@@ -116,7 +124,7 @@ def test_each_option_says_what_it_is_and_its_default(
     if field.name == "files":
         assert "[FILES ...]" in out
         return
-    text = described(out, f"--{field.name.replace('_', '-')}")
+    text = described(out)[f"--{field.name.replace('_', '-')}"]
     assert len(text.split()) >= 6, text
     default = "" if field.default == () else str(field.default)
     if isinstance(field.default, float) and field.default == round(field.default):

@@ -19,7 +19,7 @@ from peephole.tasks.config import TextTask
 from peephole.tasks.text import TextModel
 from peephole.train.checkpoint import find_checkpoint, write_checkpoint
 from peephole.train.config import TrainingConfig
-from peephole.train.loop import Listener
+from peephole.train.contract import Listener
 
 TRAINING = TrainingConfig(steps=40, batch_size=4, window=16, threads=1, warmup=0, checkpoint_seconds=0.0)
 

@@ -20,7 +20,7 @@ from peephole.tasks.text import TextModel, TextObjective
 from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import OPTIMIZERS, TrainingConfig
-from peephole.train.loop import Listener
+from peephole.train.contract import Listener
 
 TRAINING = TrainingConfig(steps=3, batch_size=4, window=16, threads=1, warmup=0)
 MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.0)

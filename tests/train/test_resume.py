@@ -20,7 +20,7 @@ from peephole.tasks.config import TextTask, settings_of
 from peephole.tasks.text import TextModel
 from peephole.train.checkpoint import find_checkpoint
 from peephole.train.config import TrainingConfig
-from peephole.train.loop import Interrupted, Listener
+from peephole.train.contract import Interrupted, Listener
 
 Kept = Callable[[Path], dict[str, object]]
 TRAINING = TrainingConfig(steps=9, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)

@@ -29,18 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     # before torch loads libgomp, which reads it: threads that wait let go of their core early (docs/decisions.md, 13)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(_help())
-        return 0
-    if words[0] in ("-V", "--version"):
-        from peephole._version import __version__
-
-        print(f"peephole {__version__}")
-        return 0
-    name = words[0]
-    if name not in COMMANDS:
-        return _refuse(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)}")
+    name = words[0] if words else "help"
     try:
+        if name in ("-h", "--help", "help"):
+            print(_help(), flush=True)
+            return 0
+        if name in ("-V", "--version"):
+            from peephole._version import __version__
+
+            print(f"peephole {__version__}", flush=True)
+            return 0
+        if name not in COMMANDS:
+            return _refuse(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)}")
         return importlib.import_module(f"peephole.cli.{name.replace('eval', 'evaluate')}").run(words[1:])
     except InputError as error:
         return _refuse(str(error))

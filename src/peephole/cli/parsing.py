@@ -34,6 +34,7 @@ def parse(kind: type[Options], command: str, words: list[str], description: str)
                 raise cause from None
             cause = cause.__context__
         if not stop.code:
+            sys.stdout.flush()  # here, where it is known what to do when nobody reads the help
             raise
     return read()
 

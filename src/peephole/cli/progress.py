@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from peephole.tasks.text import TextModel
-from peephole.train.loop import Listener
+from peephole.train.contract import Listener
 
 LOG_SECONDS, LIVE_SECONDS = 10.0, 0.25
 SMOOTHING = 0.95  # of the numbers shown from step to step

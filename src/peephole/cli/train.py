@@ -59,7 +59,7 @@ def run(words: list[str]) -> int:
     from peephole.runs.folder import Run, process_rank
     from peephole.tasks.config import TextTask
     from peephole.tasks.text import TextModel
-    from peephole.train.loop import Interrupted
+    from peephole.train.contract import Interrupted
 
     changes: dict[str, object] = {}
     if options.output.resume is not None:

@@ -29,6 +29,7 @@ from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import TrainingConfig
+from peephole.train.contract import Listener
 from peephole.train.machine import check_machine
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
@@ -126,12 +127,12 @@ class TextModel:
         """The tokens of the run. `InputError` when they are gone."""
         return open_corpus(self.run.data_folder, self.run.tokenizer_path)
 
-    def fit(self, listener: Any = None, **changes: Any) -> Any:
+    def fit(self, listener: Listener | None = None, **changes: Any) -> Any:
         """Train to the end of the budget, from the newest checkpoint if there is one; then keep the best weights.
 
         `changes` are settings of `TrainingConfig`, such as `steps=2000` to train longer. Returns the loop's `Progress`.
         """
-        from peephole.train.loop import Listener, fit  # Fabric takes over a second to import
+        from peephole.train.loop import fit  # Fabric takes over a second to import
 
         if changes:
             budgets = {"steps", "epochs", "minutes"}

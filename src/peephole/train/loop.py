@@ -10,10 +10,9 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -24,73 +23,16 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import write_tensors
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import TrainingConfig
+from peephole.train.contract import Interrupted, Listener, Objective
 from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
+from peephole.train.progress import NORMS_KEPT, Progress
+from peephole.train.randomness import random_state, set_random_state
 
 WARM_STEPS, TIMED_STEPS = 5, 20  # steps left out and steps timed, to turn minutes into steps
 ROUTINE_SHARE = 0.9  # of a budget in minutes, what is left for steps besides measuring and saving
 EVALUATIONS = 10  # measurements on held-out text in a run
 ROWS_KEPT = 5000  # rows of history in a run; longer runs leave steps out
-NORMS_KEPT = 50  # steps of gradient norms remembered, to tell which grew first
-
-States = tuple[Tensor, ...]
-
-
-@runtime_checkable
-class Batches(Protocol):
-    """What the loop reads: windows without end, and a place to go on from."""
-
-    @property
-    def windows_per_epoch(self) -> int: ...
-    def next(self) -> Any: ...
-    def state_dict(self) -> dict[str, int]: ...
-    def load_state_dict(self, state: Mapping[str, int]) -> None: ...
-
-
-@runtime_checkable
-class Objective(Protocol):
-    """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data."""
-
-    unit: str  # what is counted, in the plural: characters
-
-    def batches(self, rank: int, world_size: int) -> Batches: ...
-    def divergence(self, model: nn.Module, window: Any, states: States | None) -> tuple[Tensor, int, States]: ...
-    def evaluate(self, model: nn.Module) -> float: ...
-
-
-class Listener:
-    """Hears what happens; the command line shows it. Every method may be left as it is."""
-
-    def on_start(self, first: int, total: int | None) -> None: ...
-    def on_step(self, row: dict[str, Any], total: int | None) -> None: ...
-    def on_evaluation(self, row: dict[str, Any], improved: bool) -> None: ...
-    def on_budget(self, total: int, seconds_per_step: float) -> None: ...
-
-
-class Interrupted(Exception):
-    """Training stopped because it was asked to; everything is saved and `--resume` goes on."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"stopped at step {step:,}")
-        self.step = step
-
-
-@dataclass
-class Progress:
-    """Everything that counts from step to step, besides weights and optimiser: what a checkpoint keeps."""
-
-    step: int = 0
-    total: int | None = None  # None until the first steps have shown what a budget in minutes allows
-    minutes: float | None = None  # the budget that `total` was made of
-    counted: int = 0  # characters seen
-    seconds: float = 0.0
-    best: float = math.inf
-    best_step: int = 0
-    since_best: int = 0
-    plateau_share: float = 1.0
-    threads: int = field(default_factory=torch.get_num_threads)
-    states: States | None = None
-    norms: deque[list[float]] = field(default_factory=lambda: deque(maxlen=NORMS_KEPT))
 
 
 def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run, listener: Listener) -> Progress:
@@ -303,7 +245,7 @@ class _Training:
             "model": self.plain.state_dict() if self.fabric.global_rank == 0 else {},
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
-            "random": _random_state(self.fabric.device),
+            "random": random_state(self.fabric.device),
             "progress": {**vars(progress), "norms": list(progress.norms), "states": progress.states},
         }
         write_checkpoint(self.run.checkpoint_folder, progress.step, self.fabric.global_rank, state, self.fabric.barrier)
@@ -328,7 +270,7 @@ class _Training:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{checkpoint}: does not fit config.json ({reason}); restore both from one run") from None
         self.batches.load_state_dict(state["batches"])
-        _set_random_state(state["random"], self.fabric.device)
+        set_random_state(state["random"], self.fabric.device)
         saved = state["progress"]
         states = saved["states"]
         known = saved["total"] if saved["minutes"] == self.config.budget_minutes else None  # another budget was given
@@ -353,19 +295,11 @@ class _Training:
 
     def _blame(self, what: str, step: int) -> str:
         """One line: where it went wrong, and whose gradient grew first; `step` has the last norms."""
-        history = torch.tensor(list(self.progress.norms))  # [steps, parameters]
         text = f"{what} at step {step:,}"
-        if len(history) > 2:
-            usual = history[:-1].median(dim=0).values.clamp_min(1e-12)
-            grown = history / usual  # how many times its usual length
-            steps, which = torch.nonzero(~(grown < 10), as_tuple=True)
-            if len(steps):
-                first = int(steps.min())
-                candidates = which[steps == first]
-                scores = torch.nan_to_num(grown[first, candidates], nan=math.inf)
-                index = int(candidates[scores.argmax()])
-                at = step + 1 - len(history) + first
-                text += f"; the gradient of {self.parameter_names[index]} grew first, at step {at:,}"
+        first = self.progress.first_to_grow()
+        if first is not None:
+            index, steps_ago = first
+            text += f"; the gradient of {self.parameter_names[index]} grew first, at step {step - steps_ago:,}"
         kept = find_checkpoint(self.run.checkpoint_folder)
         text += f"; the checkpoint of step {int(kept.name):,} is kept" if kept else "; no checkpoint yet"
         return text + "; train again with a smaller --learning-rate or --clip-norm"
@@ -406,16 +340,3 @@ def _to_device(window: Any, device: torch.device) -> Any:
         return window
     moved = {name: value.to(device) for name, value in vars(window).items() if isinstance(value, Tensor)}
     return type(window)(**{**vars(window), **moved})
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
