@@ -219,6 +219,10 @@ def test_bytes_that_are_no_text_on_standard_input(place: Path, cli: Cli) -> None
     assert "standard input: not utf-8 at byte 3; pass --encoding" in cli("score", "run", "-", stdin=b"caf\xe9").refusal
 
 
+def test_names_of_several_lines_stay_on_one(place: Path, cli: Cli) -> None:
+    assert "of two lines.txt: cannot be read" in cli("train", "of two\nlines.txt", "--out", "new").refusal
+
+
 def test_half_a_character_on_the_command_line(place: Path, cli: Cli) -> None:
     assert "is half a character" in cli("sample", "run", "--prime", "caf\udce9").refusal
 

@@ -64,6 +64,12 @@ def test_top_p_keeps_the_smallest_set_that_suffices(p: float, count: int) -> Non
     )
 
 
+def test_what_just_reaches_p_suffices() -> None:
+    for p, kept in ((0.25, 1), (0.5, 2), (0.75, 3), (0.76, 4)):
+        result = narrow(torch.zeros(1, 4), Sampling(top_p=p))  # four quarters, exactly
+        assert int((result > 0).sum()) == kept
+
+
 def test_top_p_counts_what_top_k_left_and_after_temperature() -> None:
     assert narrowed([0.5, 0.25, 0.25], top_k=2, top_p=0.66) == pytest.approx([1, 0, 0])  # of 2/3 and 1/3
     assert narrowed([0.5, 0.25, 0.25], top_k=2, top_p=0.67) == pytest.approx([2 / 3, 1 / 3, 0])

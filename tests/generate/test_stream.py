@@ -55,15 +55,24 @@ def test_a_stream_remembers_until_it_is_reset() -> None:
     assert torch.equal(stream.step(symbol), first)
 
 
-def test_threads_change_no_bit_and_stay_as_they_were() -> None:
+def test_threads_change_no_bit_and_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(hidden_size=70)
     symbols = torch.randint(11, (30, 5))
+    at_work: list[int] = []
+    real = SequenceModel.forward
+
+    def forward(self: SequenceModel, *arguments: Any) -> Any:
+        at_work.append(torch.get_num_threads())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(SequenceModel, "forward", forward)
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         results.append(Stream(model, 5).read(symbols))
         assert torch.get_num_threads() == threads
     assert torch.equal(*results)
+    assert at_work == [1, 1]
 
 
 def test_no_gradients_are_recorded() -> None:

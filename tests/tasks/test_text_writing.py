@@ -98,6 +98,17 @@ def test_characters_that_training_never_saw_are_named(model: TextModel) -> None:
         model.write("a\udc80")
 
 
+def test_unknown_is_no_character_to_write(trained: Path) -> None:
+    model = load(trained)
+    with torch.no_grad():
+        model.model.head.bias[model.tokenizer.unk] = 100.0
+    assert model.next("The ")[0] == ("<unk>", pytest.approx(1))
+    text = model.sample("The ", 50) + model.sample("The ", 50, temperature=0.0)
+    assert len(text) == 100
+    assert set(text) <= set(model.tokenizer.symbols)
+    assert "<" not in text
+
+
 def spelled(scripts: list[str], stop: str | None, length: int = 100) -> list[tuple[int, str]]:
     """What `write` gives when each stream draws the symbols of its script, | for `<eod>`, then x for ever."""
     tokenizer = Tokenizer.characters(dict.fromkeys("abcdex ", 1))
@@ -167,6 +178,8 @@ def test_characters_of_several_bytes_appear_whole(tmp_path: Path) -> None:
     tokenizer = Tokenizer.characters({"a": 1}, unknown="bytes")
     symbols = [[int(token)] for token in tokenizer.encode("a€a")] + [[tokenizer.eod]]
     assert list(text._spell(iter(symbols), tokenizer, 10, 1, None)) == [(0, "a"), (0, "€"), (0, "a")]
+    broken = [[int(tokenizer.encode("€")[0])], *symbols]
+    assert joined(list(text._spell(iter(broken), tokenizer, 1, 1, None))) == "\ufffd"  # and not the a that follows
     cut = [[int(token)] for token in tokenizer.encode("a€")[:-1]] + [[tokenizer.eod]]
     assert list(text._spell(iter(cut), tokenizer, 10, 1, None)) == [(0, "a"), (0, "\ufffd")]
 

@@ -258,8 +258,12 @@ def test_an_unknown_optimiser_is_refused() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path, train: Train) -> None:
-    with pytest.raises(InputError, match="finds no CUDA device here"):
-        train(accelerator="cuda")
+    for settings, message in (
+        ({"accelerator": "cuda"}, "finds no CUDA device here"),
+        ({"strategy": "fsdp"}, "leave it"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(**settings)
     assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
 
 

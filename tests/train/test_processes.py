@@ -13,6 +13,8 @@ from typing import Protocol
 
 import pytest
 
+from peephole.runs.tensors import read_tensors
+
 
 class Outcome(Protocol):
     """What conftest's `cli` gives back."""
@@ -32,7 +34,14 @@ class Command(subprocess.Popen[str]):
     def __init__(self, *words: object, cwd: Path, launcher: tuple[str, ...] = ()) -> None:
         command = [sys.executable, "-m", *launcher, "peephole", *map(str, words)]
         super().__init__(
-            command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # a shell that runs these tests in its background has Ctrl-C ignored, which is inherited
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def wait_for(self, condition: Callable[[], object]) -> None:
@@ -189,8 +198,24 @@ def test_two_processes_average_their_gradients(
     for name, devices in (("one", 1), ("two", 2)):
         code, _, err = start(*words, "--devices", devices, "--out", name).finish()
         assert code == 0, err
-    from peephole.runs.tensors import read_tensors
-
     one, two = (read_tensors(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name in one:
         assert float((one[name] - two[name]).abs().max()) <= 1e-5, name
+
+
+@pytest.mark.slow
+def test_a_compiled_training_is_the_same_but_for_rounding(
+    tmp_path: Path, start: Start, book: Path, tiny: tuple[str, ...]
+) -> None:
+    """In a process of its own: the check of annotations stops the compiler. Windows with and without a new document."""
+    words = ["train", "book.txt", *tiny, "--separator", ".", "--dropout", 0, "--steps", 6]
+    for name, more in (("plain", ()), ("compiled", ("--compile",))):
+        code, _, err = start(*words, *more, "--out", name).finish()
+        assert code == 0, err
+    code, _, err = start("train", "--resume", "compiled", "--steps", 8).finish()
+    assert code == 0, err
+    assert start("train", "--resume", "plain", "--steps", 8).finish()[0] == 0
+    plain, compiled = (read_tensors(tmp_path / name / "model.safetensors") for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys()
+    for name in plain:
+        assert float((plain[name] - compiled[name]).abs().max()) <= 1e-5, name

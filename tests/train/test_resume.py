@@ -18,13 +18,14 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors, write_tensors
 from peephole.tasks.config import TextTask, settings_of
 from peephole.tasks.text import TextModel
+from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Interrupted, Listener
 
 Kept = Callable[[Path], dict[str, object]]
 TRAINING = TrainingConfig(steps=9, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)
-MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.2)
+MODEL = ModelConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.2)
 VARIANTS: dict[str, dict[str, Any]] = {
     "as usual": {},
     "two threads": {"threads": 2},
@@ -34,8 +35,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "whole documents": {"bptt": "full", "separator": "\n", "longest_document": 1000},
     "many epochs": {"batch_size": 16, "window": 100},
     "bfloat16": {"precision": "bfloat16"},
-    "plateau": {"schedule": "plateau", "learning_rate": 3.0, "clip_norm": None, "optimizer": "sgd"},
-    "patience": {"patience": 2, "learning_rate": 5.0, "warmup": 5, "steps": 12},
+    "plateau": {"schedule": "plateau", "learning_rate": 50.0, "warmup": 8},
+    "patience": {"patience": 2, "learning_rate": 50.0, "warmup": 8, "steps": 12, "schedule": "constant"},
     "the last weights": {"keep": "last"},
     "epochs": {"epochs": 0.24, "steps": None},
     "seldom measured": {"evaluate_every": 4},
@@ -75,7 +76,7 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path, book: Path, kept
     settings = task(book, **VARIANTS[variant])
     end = TextModel.create(settings, tmp_path / "whole").fit()
     model = TextModel.create(settings, tmp_path / "killed")
-    for step in (2, 3, end.step - 1):
+    for step in sorted({2, min(3, end.step - 1), end.step - 1}):
         with pytest.raises(Killed):
             model.fit(Killer(step))
         checkpoint = find_checkpoint(tmp_path / "killed/checkpoint")
@@ -86,7 +87,7 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path, book: Path, kept
     progress = model.fit()
     assert kept(tmp_path / "killed") == kept(tmp_path / "whole")
     assert progress.step == end.step
-    assert (4 <= end.step < 12) if variant == "patience" else end.step == 9
+    assert (3 <= end.step < 12) if variant == "patience" else end.step == 9
     assert (progress.plateau_share < 1) == (variant == "plateau"), "nothing happened that could have been forgotten"
 
 
@@ -232,6 +233,36 @@ def test_a_request_to_stop_is_kept_for_after_the_step(tmp_path: Path, book: Path
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     model.fit()
     assert kept(tmp_path / "run") == kept(tmp_path / "whole")
+
+
+def test_no_step_is_saved_twice(tmp_path: Path, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint of a step takes the place of one of the same step; a kill in between would leave none."""
+    saved: list[int] = []
+    real = loop.write_checkpoint
+
+    def write(folder: Path, step: int, *more: Any) -> None:
+        saved.append(step)
+        real(folder, step, *more)
+
+    monkeypatch.setattr(loop, "write_checkpoint", write)
+
+    class Ask(Listener):
+        def on_step(self, row: dict[str, Any], total: int | None) -> None:
+            if row["step"] == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    model = TextModel.create(task(book), tmp_path / "run")
+    with pytest.raises(Interrupted):
+        model.fit(Ask())
+    model.fit()
+    model.fit()
+    assert saved == list(range(1, 10))
+    saved.clear()
+    TextModel.create(task(book, **VARIANTS["patience"]), tmp_path / "patience").fit()
+    assert saved == sorted(set(saved))
+    saved.clear()
+    TextModel.create(task(book, steps=None, minutes=0.01), tmp_path / "minutes").fit()
+    assert saved == sorted(set(saved))
 
 
 def test_the_second_request_interrupts_at_once(tmp_path: Path, book: Path, kept: Kept) -> None:

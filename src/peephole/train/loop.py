@@ -326,6 +326,10 @@ def _signals(training: _Training) -> Iterator[None]:
 
 
 def _compiled(model: nn.Module) -> nn.Module:
+    import torch._dynamo  # takes long
+
+    # oneDNN says only when it runs how large its workspace is; without this, compiling stops short of its operator
+    torch._dynamo.config.capture_dynamic_output_shape_ops = True
     compiled = torch.compile(model)
     assert isinstance(compiled, nn.Module)
     return compiled

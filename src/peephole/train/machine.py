@@ -11,5 +11,7 @@ def check_machine(config: TrainingConfig) -> None:
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if config.accelerator == "cuda" and not found:
         raise InputError("--accelerator cuda: torch finds no CUDA device here; leave it away to train on the processor")
+    if config.strategy == "fsdp" and (config.accelerator == "cpu" or not found):
+        raise InputError("--strategy fsdp shares weights among CUDA devices; leave it away to train on the processor")
     if config.accelerator != "cpu" and found and config.devices > found:
         raise InputError(f"--devices is {config.devices}; this machine has {found} CUDA devices, give at most that")
