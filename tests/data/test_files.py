@@ -148,3 +148,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         write_whole(path, b"third")
     assert path.read_bytes() == b"second"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_codec_that_refuses_the_whole_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "plain.txt"
+    path.write_text("no byte order mark")
+    with pytest.raises(InputError, match=r"not utf-16 .*pass --encoding") as caught:
+        list(read_text(path, "utf-16"))
+    assert "\n" not in str(caught.value)

@@ -205,9 +205,10 @@ def test_two_processes_average_their_gradients(
 
 @pytest.mark.slow
 def test_a_compiled_training_is_the_same_but_for_rounding(
-    tmp_path: Path, start: Start, book: Path, tiny: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Start, book: Path, tiny: tuple[str, ...]
 ) -> None:
     """In a process of its own: the check of annotations stops the compiler. Windows with and without a new document."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     words = ["train", "book.txt", *tiny, "--separator", ".", "--dropout", 0, "--steps", 6]
     for name, more in (("plain", ()), ("compiled", ("--compile",))):
         code, _, err = start(*words, *more, "--out", name).finish()

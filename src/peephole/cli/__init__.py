@@ -1,6 +1,7 @@
 """The command line: one short file a command, each parses, calls and prints. Nothing else in the package prints."""
 
 import importlib
+import io
 import os
 import sys
 
@@ -27,6 +28,9 @@ EXAMPLES = """\
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Exit code 0, 1 for a failure of ours, 2 for input that cannot be used, 130 after Ctrl-C."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character gets its number
+            stream.reconfigure(errors="backslashreplace")
     # before torch loads libgomp, which reads it: threads that wait let go of their core early (docs/decisions.md, 13)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     name = words[0] if words else "help"

@@ -98,6 +98,11 @@ def read_text(path: Path, encoding: str, start: int = 0) -> Iterator[str]:
             f"{path}: not {name.upper()} at byte {offset:,} (0x{error.object[error.start]:02X}); "
             f"pass --encoding, for example --encoding {other}"
         ) from None
+    except UnicodeError as error:  # of a codec as a whole, such as UTF-16 that begins without its mark
+        raise InputError(
+            f"{path}: not {encoding} ({error}): expected text in that encoding; pass --encoding, for example "
+            "--encoding utf-8"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): expected a text file") from None
 

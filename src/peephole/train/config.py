@@ -9,6 +9,7 @@ from peephole.errors import InputError
 OPTIMIZERS = ("adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd")
 ACCELERATORS, STRATEGIES = ("auto", "cpu", "cuda"), ("auto", "ddp", "fsdp")
 DEFAULT_MINUTES = 5.0
+MOST_THREADS = 1024  # thousands more end the process without a word
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,10 @@ class TrainingConfig:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"--seed is {self.seed}; expected 0 to {2**32 - 1}")
+        if self.threads > MOST_THREADS:
+            raise InputError(
+                f"--threads is {self.threads}; expected at most {MOST_THREADS}, and no more than cores help"
+            )
         if not 0 < self.beta2 < 1:
             raise InputError(f"--beta2 is {self.beta2}; expected a number between 0 and 1")
         if self.optimizer not in OPTIMIZERS:
