@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
     from peephole.models.config import ModelConfig as ModelConfig
+    from peephole.nn.cells import Cell as Cell
     from peephole.nn.cells import GRUCell as GRUCell
     from peephole.nn.cells import LSTMCell as LSTMCell
     from peephole.nn.cells import RNNCell as RNNCell
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from peephole.nn.layers import GRU as GRU
     from peephole.nn.layers import LSTM as LSTM
     from peephole.nn.layers import RNN as RNN
+    from peephole.nn.recurrent import Recurrent as Recurrent
+    from peephole.ops.registration import register_cell as register_cell
     from peephole.spec import CellSpec as CellSpec
     from peephole.tasks import load as load
     from peephole.tasks.config import TextTask as TextTask
@@ -34,9 +37,12 @@ _HOMES = {
     "RNN": "nn.layers",
     "LSTM": "nn.layers",
     "GRU": "nn.layers",
+    "Recurrent": "nn.recurrent",
     "RNNCell": "nn.cells",
     "LSTMCell": "nn.cells",
     "GRUCell": "nn.cells",
+    "Cell": "nn.cells",
+    "register_cell": "ops.registration",
     "from_torch": "nn.exchange",
     "to_torch": "nn.exchange",
     "explain_backend": "nn.explanation",
@@ -56,9 +62,12 @@ __all__ = [  # noqa: RUF022
     "RNN",
     "LSTM",
     "GRU",
+    "Recurrent",
     "RNNCell",
     "LSTMCell",
     "GRUCell",
+    "Cell",
+    "register_cell",
     "from_torch",
     "to_torch",
     "explain_backend",

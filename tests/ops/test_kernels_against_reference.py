@@ -6,23 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from peephole import reference
 from peephole._torch import onednn
-from peephole.ops import run_layer
+from peephole.ops import Call, run_layer
 from peephole.ops.operators import OPERATORS
+from peephole.ops.support import KERNELS
 from peephole.spec import CellSpec
 
-SPECS = {
-    "rnn tanh": CellSpec("rnn"),
-    "rnn relu": CellSpec("rnn", nonlinearity="relu"),
-    "lstm": CellSpec("lstm"),
-    "lstm projected": CellSpec("lstm", projected=True),
-    "gru": CellSpec("gru"),
-    "rnn without bias": CellSpec("rnn", bias=False),
-    "lstm without bias": CellSpec("lstm", bias=False),
-    "lstm projected without bias": CellSpec("lstm", bias=False, projected=True),
-    "gru without bias": CellSpec("gru", bias=False),
-}
+from ..cells import MATRIX
+
+SPECS = {name: spec for name, spec in MATRIX.items() if not spec.beyond_torch}
+BEYOND = {name: spec for name, spec in MATRIX.items() if spec.beyond_torch}
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 DIRECTIONS = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 MASKS = pytest.mark.parametrize(
@@ -35,15 +28,15 @@ ODD_SIZES = [
     *[(130, 1, 61), (130, 3, 1), (130, 17, 2)],
 ]
 has_bfloat16 = pytest.mark.skipif(
-    onednn.refusal(CellSpec("lstm"), "cpu", torch.bfloat16, False, False, False) is not None,
+    onednn.refusal(Call(CellSpec("lstm"), "cpu", torch.bfloat16)) is not None,
     reason="no oneDNN LSTM in bfloat16 on this processor",
 )
 
 pytestmark = pytest.mark.usefixtures("poisoned_memory")
 
 
-def compare(task: Any, run: Callable[..., Any], agree: Callable[..., None], tolerance: float) -> None:
-    got, want = task.solve(run), task.widened().solve(reference.run)
+def compare(task: Any, run: Any, oracle: Any, agree: Callable[..., None], tolerance: float) -> None:
+    got, want = task.solve(run), task.widened().solve(oracle)
     assert list(got) == list(want)
     for name, tensor in want.items():
         agree(got[name], tensor, tolerance, name, floor=0.01)
@@ -58,9 +51,9 @@ def test_memory_is_poisoned() -> None:
 @DIRECTIONS
 @pytest.mark.parametrize("name", SPECS)
 def test_stepwise(
-    name: str, reverse: bool, masks: tuple[str, ...], problem: Any, kernel: Any, agree: Callable[..., None]
+    name: str, reverse: bool, masks: tuple[str, ...], problem: Any, kernel: Any, oracle: Any, agree: Callable[..., None]
 ) -> None:
-    compare(problem(SPECS[name], masks=masks, reverse=reverse), kernel("stepwise"), agree, 1e-12)
+    compare(problem(SPECS[name], masks=masks, reverse=reverse), kernel("stepwise"), oracle, agree, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
@@ -74,10 +67,51 @@ def test_stepwise_of_odd_sizes(
     dtype: torch.dtype,
     problem: Any,
     kernel: Any,
+    oracle: Any,
     agree: Callable[..., None],
 ) -> None:
     task = problem(SPECS[name], steps, batch, 9, hidden, ("lengths", "resets"), True, dtype)
-    compare(task, kernel("stepwise"), agree, TOLERANCE[dtype])
+    compare(task, kernel("stepwise"), oracle, agree, TOLERANCE[dtype])
+
+
+NOISY = pytest.mark.parametrize(
+    "masks",
+    [(), ("lengths",), ("resets",), ("noise",), ("lengths", "resets", "noise")],
+    ids=["plain", "lengths", "resets", "noise", "all"],
+)
+
+
+@NOISY
+@DIRECTIONS
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_equations_as_a_kernel(
+    name: str,
+    reverse: bool,
+    masks: tuple[str, ...],
+    problem: Any,
+    kernel: Any,
+    oracle: Any,
+    agree: Callable[..., None],
+) -> None:
+    compare(problem(MATRIX[name], masks=masks, reverse=reverse), kernel("reference"), oracle, agree, 1e-12)
+
+
+@NOISY
+@DIRECTIONS
+@pytest.mark.parametrize("name", MATRIX)
+def test_what_auto_runs(
+    name: str, reverse: bool, masks: tuple[str, ...], problem: Any, oracle: Any, agree: Callable[..., None]
+) -> None:
+    task = problem(MATRIX[name], masks=masks, reverse=reverse, dtype=torch.float32)
+    compare(task, run_layer, oracle, agree, 1e-5)
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_kernels_that_lack_a_cell_refuse_it(name: str) -> None:
+    for kernel_name in ("cudnn", "onednn", "stepwise"):
+        device = "cuda" if kernel_name == "cudnn" else "cpu"
+        reason = KERNELS[kernel_name].refusal(Call(BEYOND[name], device, torch.float32))
+        assert reason is not None
 
 
 @DIRECTIONS
@@ -91,11 +125,12 @@ def test_onednn(
     reverse: bool,
     problem: Any,
     kernel: Any,
+    oracle: Any,
     agree: Callable[..., None],
 ) -> None:
     spec = CellSpec("lstm", bias=bias)
     task = problem(spec, steps, batch, 9, hidden, reverse=reverse, dtype=torch.float32)
-    compare(task, kernel("onednn"), agree, 1e-5)
+    compare(task, kernel("onednn"), oracle, agree, 1e-5)
 
 
 @MASKS
@@ -110,12 +145,13 @@ def test_named_back_ends(
     reverse: bool,
     masks: tuple[str, ...],
     problem: Any,
+    oracle: Any,
     agree: Callable[..., None],
 ) -> None:
     def run(*arguments: Any, **options: Any) -> Any:
         return run_layer(*arguments, **options, backend=backend)
 
-    compare(problem(SPECS[name], masks=masks, reverse=reverse, dtype=dtype), run, agree, TOLERANCE[dtype])
+    compare(problem(SPECS[name], masks=masks, reverse=reverse, dtype=dtype), run, oracle, agree, TOLERANCE[dtype])
 
 
 SERVED = pytest.mark.parametrize(
@@ -123,6 +159,7 @@ SERVED = pytest.mark.parametrize(
     [
         *[(name, "stepwise", masks) for name in SPECS for masks in ((), ("lengths", "resets"))],
         *[(name, "onednn", ()) for name in ("lstm", "lstm without bias")],
+        *[(name, "reference", ("lengths", "resets", "noise")) for name in ("lstm FGR", "rnn 3 taps", "gru before")],
     ],
 )
 
@@ -132,22 +169,28 @@ SERVED = pytest.mark.parametrize(
 def test_what_is_not_saved_for_a_backward_changes_nothing(
     name: str, kernel_name: str, reverse: bool, masks: tuple[str, ...], problem: Any, agree: Callable[..., None]
 ) -> None:
-    task = problem(SPECS[name], masks=masks, reverse=reverse, dtype=torch.float32)
+    task = problem(MATRIX[name], masks=masks, reverse=reverse, dtype=torch.float32)
     call = OPERATORS[task.spec.family]
-    arguments = (*task.split(task.tensors), task.lengths, task.resets, task.spec.code, kernel_name, reverse)
-    *kept, saved = call(*arguments, True)
-    *plain, nothing = call(*arguments, False)
-    assert saved.numel() > 0
+    arguments = (*task.split(task.tensors), task.lengths, task.resets, task.noise, task.spec.code, kernel_name, reverse)
+    y, finals, saved = call(*arguments, True)
+    plain_y, plain_finals, nothing = call(*arguments, False)
+    assert bool(saved.numel()) == (kernel_name != "reference")
     assert nothing.numel() == 0
-    for got, want in zip(plain, kept, strict=True):
+    for got, want in zip((plain_y, *plain_finals), (y, *finals), strict=True):
         agree(got, want, 1e-6)
 
 
 @SERVED
 def test_strided_arguments(
-    name: str, kernel_name: str, masks: tuple[str, ...], problem: Any, kernel: Any, agree: Callable[..., None]
+    name: str,
+    kernel_name: str,
+    masks: tuple[str, ...],
+    problem: Any,
+    kernel: Any,
+    oracle: Any,
+    agree: Callable[..., None],
 ) -> None:
-    task = problem(SPECS[name], masks=masks, dtype=torch.float32)
+    task = problem(MATRIX[name], masks=masks, dtype=torch.float32)
     want = task.solve(kernel(kernel_name))
     for key, tensor in task.tensors.items():
         strided = torch.zeros(*tensor.shape[::-1], 2)[..., 1].permute(*reversed(range(tensor.dim())))
@@ -162,15 +205,24 @@ def test_strided_arguments(
 def test_arguments_stay_as_they_were_and_results_share_no_memory(
     name: str, kernel_name: str, masks: tuple[str, ...], problem: Any
 ) -> None:
-    task = problem(SPECS[name], masks=masks, dtype=torch.float32)
+    task = problem(MATRIX[name], masks=masks, dtype=torch.float32)
     before = {key: tensor.clone() for key, tensor in task.tensors.items()}
-    arguments = (*task.split(task.tensors), task.lengths, task.resets, task.spec.code, kernel_name, False, True)
+    arguments = (
+        *task.split(task.tensors),
+        task.lengths,
+        task.resets,
+        task.noise,
+        task.spec.code,
+        kernel_name,
+        False,
+        True,
+    )
     results = OPERATORS[task.spec.family](*arguments)
     assert all(torch.equal(task.tensors[key], tensor) for key, tensor in before.items())
-    given, (y, *finals, saved) = list(task.tensors.values()), results
-    x, states, weights, lengths, resets, code, _, reverse, _ = arguments
+    given, (y, finals, saved) = list(task.tensors.values()), results
+    x, states, weights, lengths, resets, masks, code, _, reverse, _ = arguments
     dx, dstates, dweights = getattr(torch.ops.peephole, f"{task.spec.family}_backward")(
-        [y, *finals], x, states, weights, lengths, resets, y, finals, saved, code, kernel_name, reverse
+        [y, *finals], x, states, weights, lengths, resets, masks, y, finals, saved, code, kernel_name, reverse
     )
     for results in ((y, *finals, saved), (dx, *dstates, *dweights)):
         everything = [*given, *results]
@@ -199,12 +251,13 @@ def test_bfloat16_operands(
     reverse: bool,
     problem: Any,
     kernel: Any,
+    oracle: Any,
     agree: Callable[..., None],
 ) -> None:
     task = problem(SPECS[name], 20, 7, 12, 33, masks, reverse, torch.bfloat16)
     for state in task.spec.states:  # states stay float32
         task.tensors[state] = task.tensors[state].float()
-    got, want = task.solve(kernel(kernel_name)), task.widened().solve(reference.run)
+    got, want = task.solve(kernel(kernel_name)), task.widened().solve(oracle)
     for key, tensor in want.items():
         low = key == "y" or key.removeprefix("gradient of ") in ("x", *task.spec.parameter_names())
         assert got[key].dtype == (torch.bfloat16 if low else torch.float32), key

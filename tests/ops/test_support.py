@@ -90,6 +90,7 @@ def test_auto_falls_back_and_says_so_once(caplog: pytest.LogCaptureFixture, monk
     monkeypatch.setattr(stepwise, "refusal", lambda *call: "it is broken today")
     monkeypatch.setattr(onednn, "refusal", lambda *call: "so is this")
     choose.cache_clear()
+    support._say_once.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, logger="peephole"):
             choices = [choose("auto", Call(LSTM, "cpu", torch.float32)) for _ in range(3)]
@@ -97,8 +98,8 @@ def test_auto_falls_back_and_says_so_once(caplog: pytest.LogCaptureFixture, monk
         choose.cache_clear()
     assert {choice.kernel for choice in choices} == {"reference"}
     assert [record.getMessage() for record in caplog.records] == [
-        "lstm runs on the back end reference (cudnn: cuDNN runs on CUDA devices, the tensors are on cpu; "
-        "onednn: so is this; stepwise: it is broken today)"
+        "lstm runs on the back end reference, the equations, step by step through autograd: slow "
+        "(stepwise: it is broken today; explain_backend says more)"
     ]
     assert "not stepwise: it is broken today" in str(choices[0])
 

@@ -5,24 +5,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from peephole.operands import Call, Operands
 from peephole.spec import CellSpec
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def refusal(spec: CellSpec, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool) -> str | None:
+def refusal(call: Call) -> str | None:
     """Why cuDNN cannot run this call; None when it can."""
-    if device != "cuda":
-        return f"cuDNN runs on CUDA devices, the tensors are on {device}"
+    if call.device != "cuda":
+        return f"cuDNN runs on CUDA devices, the tensors are on {call.device}"
     if not torch.backends.cudnn.is_available() or not torch.backends.cudnn.enabled:
         return "this torch has cuDNN missing or switched off"
-    if dtype not in DTYPES:
-        return f"cuDNN has no {str(dtype).removeprefix('torch.')} recurrence"
-    if masked:
+    if call.spec.beyond_torch:
+        return f"cuDNN has no {call.spec.beyond_torch}"
+    if call.noisy:
+        return "cuDNN has no recurrent dropout and no zoneout"
+    if call.dtype not in DTYPES:
+        return f"cuDNN has no {str(call.dtype).removeprefix('torch.')} recurrence"
+    if call.masked:
         return "cuDNN wants rows sorted by length and knows no resets inside a row"
-    if empty:
+    if call.empty:
         return "cuDNN refuses an empty batch"
     return None
+
+
+def _unpacked(operands: Operands) -> tuple[CellSpec, Tensor, Sequence[Tensor], Sequence[Tensor], bool]:
+    return operands.spec, operands.x, operands.states, operands.weights, operands.reverse
 
 
 def _mode(spec: CellSpec) -> int:
@@ -44,17 +53,9 @@ def _sizes(spec: CellSpec, states: Sequence[Tensor], weights: Sequence[Tensor]) 
     return hidden, states[0].shape[-1] if spec.projected else 0
 
 
-def forward(
-    spec: CellSpec,
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    reverse: bool,
-    save: bool,
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """y `[T, B, H]` (or P), the final states and cuDNN's reserve. The reverse direction runs on the flipped input."""
+    spec, x, states, weights, reverse = _unpacked(operands)
     hidden, proj = _sizes(spec, states, weights)
     source = x.flip(0) if reverse else x.contiguous()
     buffer = _flat_weights(spec, weights, x.shape[-1], hidden, proj)
@@ -83,19 +84,10 @@ def forward(
 
 
 def backward(
-    spec: CellSpec,
-    grads: Sequence[Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    y: Tensor,
-    finals: Sequence[Tensor],
-    saved: Tensor,
-    reverse: bool,
+    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight."""
+    spec, x, states, weights, reverse = _unpacked(operands)
     hidden, proj = _sizes(spec, states, weights)
     initial = [state.to(x.dtype)[None].contiguous() for state in states]
     dfinals = [grad.to(x.dtype)[None].contiguous() for grad in grads[1:]]

@@ -5,31 +5,36 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from peephole.operands import Call, Operands
 from peephole.spec import CellSpec
 
 LSTM_MODE = 2  # at::native's number for an LSTM
 DTYPES = (torch.float32, torch.bfloat16)
 
 
-def refusal(spec: CellSpec, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool) -> str | None:
+def refusal(call: Call) -> str | None:
     """Why oneDNN cannot (or should not) run this call; None when it can."""
-    if device != "cpu":
-        return f"oneDNN runs on the CPU, the tensors are on {device}"
+    if call.device != "cpu":
+        return f"oneDNN runs on the CPU, the tensors are on {call.device}"
     if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:  # pyright: ignore[reportAttributeAccessIssue]
         return "this torch has oneDNN missing or switched off"
-    if spec.family != "lstm":
-        return f"torch gives oneDNN the LSTM alone, not the {spec.family}"
-    if spec.projected:
+    if call.spec.beyond_torch:
+        return f"oneDNN has no {call.spec.beyond_torch}"
+    if call.spec.family != "lstm":
+        return f"torch gives oneDNN the LSTM alone, not the {call.spec.family}"
+    if call.noisy:
+        return "oneDNN has no recurrent dropout and no zoneout"
+    if call.spec.projected:
         return "oneDNN's LSTM has no projection here"
-    if dtype not in DTYPES:
-        return f"oneDNN has no {str(dtype).removeprefix('torch.')} LSTM"
-    if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if call.dtype not in DTYPES:
+        return f"oneDNN has no {str(call.dtype).removeprefix('torch.')} LSTM"
+    if call.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "this processor lacks the instructions for oneDNN's bfloat16"
-    if masked:
+    if call.masked:
         return "oneDNN's LSTM knows no lengths or resets inside a row"
-    if one:
+    if call.one:
         return "oneDNN packs the weights anew on each call, which a single step does not repay"
-    if empty:
+    if call.empty:
         return "oneDNN refuses an empty batch"
     return None
 
@@ -41,25 +46,16 @@ def _biases(spec: CellSpec, weights: Sequence[Tensor]) -> list[Tensor]:
     return [*weights, zero, zero]
 
 
-def forward(
-    spec: CellSpec,
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    reverse: bool,
-    save: bool,
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """y `[T, B, H]`, the final states and oneDNN's workspace. In bfloat16 h is rounded, c stays float32."""
-    h, c = states
+    spec, x, weights, (h, c) = operands.spec, operands.x, operands.weights, operands.states
     with torch.set_grad_enabled(save):  # torch asks oneDNN for its workspace in grad mode only
         y, final_h, final_c, workspace = torch.ops.aten.mkldnn_rnn_layer(
             x.contiguous(),
             *(weight.contiguous() for weight in _biases(spec, weights)),
             h.to(x.dtype).contiguous(),
             c.contiguous(),
-            reverse,
+            operands.reverse,
             [],
             LSTM_MODE,
             h.shape[-1],
@@ -75,20 +71,10 @@ def forward(
 
 
 def backward(
-    spec: CellSpec,
-    grads: Sequence[Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    y: Tensor,
-    finals: Sequence[Tensor],
-    saved: Tensor,
-    reverse: bool,
+    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight."""
-    h, c = states
+    spec, x, weights, (h, c) = operands.spec, operands.x, operands.weights, operands.states
     grad_y, grad_h, grad_c = grads
     dx, dweight_ih, dweight_hh, dbias_ih, dbias_hh, dh, dc = torch.ops.aten.mkldnn_rnn_layer_backward(
         x.contiguous(),
@@ -101,7 +87,7 @@ def backward(
         grad_y.contiguous(),
         grad_h.to(x.dtype).contiguous(),
         grad_c.contiguous(),
-        reverse,
+        operands.reverse,
         LSTM_MODE,
         h.shape[-1],
         1,

@@ -17,14 +17,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from peephole.operands import Call, Operands
 from peephole.spec import CellSpec
 
 LOW_PRECISION = (torch.bfloat16, torch.float16)
 
 
-def refusal(spec: CellSpec, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool) -> str | None:
+def refusal(call: Call) -> str | None:
     """Why the loop cannot run this call; None when it can."""
-    return None if dtype.is_floating_point else f"{dtype} is not a floating dtype"
+    if call.spec.beyond_torch:
+        return f"the loop has no {call.spec.beyond_torch}"
+    if call.noisy:
+        return "the loop has no recurrent dropout and no zoneout"
+    return None if call.dtype.is_floating_point else f"{call.dtype} is not a floating dtype"
 
 
 def state_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -45,40 +50,33 @@ class _Walk:
     order: list[int]
     alive: Tensor | None  # [T, B, 1]
     cut: Tensor | None  # [T, B, 1], true where the state before step t is set to zero
+    reverse: bool
 
     @staticmethod
-    def over(steps: int, lengths: Tensor | None, resets: Tensor | None, reverse: bool) -> "_Walk":
+    def over(operands: Operands) -> "_Walk":
+        steps, lengths, resets = operands.x.shape[0], operands.lengths, operands.borders
         order = list(range(steps))
         alive = cut = None
         if lengths is not None:
             alive = (torch.arange(steps, device=lengths.device)[:, None] < lengths)[..., None]
         if resets is not None:
             cut = resets[..., None]
-            if reverse:  # the border between t and t + 1 is crossed on the way to step t
+            if operands.reverse:  # the border between t and t + 1 is crossed on the way to step t
                 cut = torch.cat([cut[1:], torch.zeros_like(cut[:1])])
-        if reverse:
+        if operands.reverse:
             order.reverse()
-        return _Walk(order, alive, cut)
+        return _Walk(order, alive, cut, operands.reverse)
 
-    def states_before(self, initial: Tensor, states: Tensor, reverse: bool) -> Tensor:
+    def states_before(self, initial: Tensor, states: Tensor) -> Tensor:
         """[T, B, H]: the state that each step started from, from the states after each step."""
-        before = torch.cat([states[1:], initial[None]]) if reverse else torch.cat([initial[None], states[:-1]])
+        before = torch.cat([states[1:], initial[None]]) if self.reverse else torch.cat([initial[None], states[:-1]])
         return before if self.cut is None else before.masked_fill(self.cut, 0.0)
 
 
-def forward(
-    spec: CellSpec,
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    reverse: bool,
-    save: bool,
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """y `[T, B, H]` (or P) in x's dtype, the final states, and what the backward needs (empty unless `save`)."""
-    named = dict(zip(spec.parameter_names(), weights, strict=True))
-    walk = _Walk.over(x.shape[0], lengths, resets, reverse)
+    spec, x, states, named = operands.spec, operands.x, operands.states, operands.named_weights
+    walk = _Walk.over(operands)
     dtype = state_dtype(x.dtype)
     batch = x.shape[1]
     bias = named.get("bias_ih")
@@ -162,38 +160,21 @@ def _gru_step(z: Tensor, from_state: Tensor, h: Tensor, h_out: Tensor) -> None:
 
 
 def backward(
-    spec: CellSpec,
-    grads: Sequence[Tensor],
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    y: Tensor,
-    finals: Sequence[Tensor],
-    saved: Tensor,
-    reverse: bool,
+    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight."""
-    named = dict(zip(spec.parameter_names(), weights, strict=True))
-    walk = _Walk.over(x.shape[0], lengths, resets, reverse)
+    spec, x, states, named = operands.spec, operands.x, operands.states, operands.named_weights
+    walk = _Walk.over(operands)
     derive = {"rnn": _rnn_backward, "lstm": _lstm_backward, "gru": _gru_backward}[spec.family]
     dtype = state_dtype(x.dtype)
     dy = grads[0].to(dtype)
     if walk.alive is not None:
         dy = dy.masked_fill(~walk.alive, 0.0)
-    dstates, dz_input, dz_state, dprojection = derive(
-        spec,
-        walk,
-        dy,
-        [grad.to(dtype) for grad in grads[1:]],
-        [state.to(dtype) for state in states],
-        named,
-        saved,
-        reverse,
-    )
+    wide = [state.to(dtype) for state in states]
+    tape = _Tape(spec, walk, dy, [grad.to(dtype) for grad in grads[1:]], wide, named, saved)
+    dstates, dz_input, dz_state, dprojection = derive(tape)
     operand = x.dtype
-    h_before = walk.states_before(states[0].to(dtype), _state_blocks(spec, states, saved)[0], reverse).to(operand)
+    h_before = walk.states_before(wide[0], tape.states_after()[0]).to(operand)
     rows_input, rows_state = dz_input.flatten(0, 1).to(operand), dz_state.flatten(0, 1).to(operand)  # [T·B, G·H]
     dx = (rows_input @ named["weight_ih"]).view(x.shape)
     dweights = {
@@ -212,9 +193,22 @@ def backward(
     )
 
 
-def _state_blocks(spec: CellSpec, states: Sequence[Tensor], saved: Tensor) -> list[Tensor]:
-    sizes = [state.shape[-1] for state in states]
-    return list(saved[..., saved.shape[-1] - sum(sizes) :].split(sizes, dim=-1))
+@dataclass(frozen=True)
+class _Tape:
+    """What the backward of a cell reads: upstream gradients, initial states, weights, and what the forward saved."""
+
+    spec: CellSpec
+    walk: _Walk
+    dy: Tensor  # [T, B, H]
+    dfinals: list[Tensor]
+    states: list[Tensor]
+    named: dict[str, Tensor]
+    saved: Tensor
+
+    def states_after(self) -> list[Tensor]:
+        """Each state after each step, `[T, B, ·]`."""
+        sizes = [state.shape[-1] for state in self.states]
+        return list(self.saved[..., self.saved.shape[-1] - sum(sizes) :].split(sizes, dim=-1))
 
 
 def _freeze(walk: _Walk, t: int, new: Tensor, old: Tensor) -> Tensor:
@@ -227,42 +221,26 @@ def _freeze(walk: _Walk, t: int, new: Tensor, old: Tensor) -> Tensor:
 _Derived = tuple[list[Tensor], Tensor, Tensor, Tensor | None]
 
 
-def _rnn_backward(
-    spec: CellSpec,
-    walk: _Walk,
-    dy: Tensor,
-    dfinals: list[Tensor],
-    states: list[Tensor],
-    named: dict[str, Tensor],
-    saved: Tensor,
-    reverse: bool,
-) -> _Derived:
-    slope = 1 - saved.square() if spec.nonlinearity == "tanh" else (saved > 0).to(saved.dtype)
+def _rnn_backward(tape: _Tape) -> _Derived:
+    walk, saved = tape.walk, tape.saved
+    slope = 1 - saved.square() if tape.spec.nonlinearity == "tanh" else (saved > 0).to(saved.dtype)
     if walk.alive is not None:
         slope = slope * walk.alive
     dz = torch.empty_like(slope)
-    recurrent, (dh,) = named["weight_hh"], dfinals
+    recurrent, (dh,) = tape.named["weight_hh"], tape.dfinals
     for t in reversed(walk.order):
-        total = dh + dy[t]
+        total = dh + tape.dy[t]
         torch.mul(total, slope[t], out=dz[t])
         dh = _freeze(walk, t, _back(dz[t], recurrent), total)
     return [dh], dz, dz, None
 
 
-def _lstm_backward(
-    spec: CellSpec,
-    walk: _Walk,
-    dy: Tensor,
-    dfinals: list[Tensor],
-    states: list[Tensor],
-    named: dict[str, Tensor],
-    saved: Tensor,
-    reverse: bool,
-) -> _Derived:
-    steps, batch, hidden = saved.shape[0], saved.shape[1], states[1].shape[-1]
+def _lstm_backward(tape: _Tape) -> _Derived:
+    walk, saved = tape.walk, tape.saved
+    steps, batch, hidden = saved.shape[0], saved.shape[1], tape.states[1].shape[-1]
     i, f, g, o = saved[..., : 4 * hidden].split(hidden, dim=-1)
-    c = _state_blocks(spec, states, saved)[1]
-    c_before = walk.states_before(states[1], c, reverse)
+    c = tape.states_after()[1]
+    c_before = walk.states_before(tape.states[1], c)
     squashed = torch.tanh(c)
     # dz of a gate = (dc or dh) times what multiplies the gate, times the gate's slope
     factors = torch.stack([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], dim=2)  # [T, B, 3, H], times dc
@@ -271,11 +249,11 @@ def _lstm_backward(
     if walk.alive is not None:
         factors, factor_o = factors * walk.alive[..., None], factor_o * walk.alive
     dz = saved.new_empty(steps, batch, 4, hidden)
-    recurrent, projection = named["weight_hh"], named.get("weight_hr")
-    doutput = torch.empty_like(dy) if projection is not None else None
-    dh, dc = dfinals
+    recurrent, projection = tape.named["weight_hh"], tape.named.get("weight_hr")
+    doutput = torch.empty_like(tape.dy) if projection is not None else None
+    dh, dc = tape.dfinals
     for t in reversed(walk.order):
-        dh_total = dh + dy[t]
+        dh_total = dh + tape.dy[t]
         dh_hidden = dh_total
         if projection is not None and doutput is not None:
             doutput[t] = dh_total
@@ -294,19 +272,11 @@ def _lstm_backward(
     return [dh, dc], flat, flat, outer
 
 
-def _gru_backward(
-    spec: CellSpec,
-    walk: _Walk,
-    dy: Tensor,
-    dfinals: list[Tensor],
-    states: list[Tensor],
-    named: dict[str, Tensor],
-    saved: Tensor,
-    reverse: bool,
-) -> _Derived:
-    hidden = states[0].shape[-1]
+def _gru_backward(tape: _Tape) -> _Derived:
+    walk, saved = tape.walk, tape.saved
+    hidden = tape.states[0].shape[-1]
     r, z, n, from_state, h = saved.split(hidden, dim=-1)
-    h_before = walk.states_before(states[0], h, reverse)
+    h_before = walk.states_before(tape.states[0], h)
     factor_n = (1 - z) * (1 - n * n)  # from dh to the candidate's pre-activation
     factor_r = factor_n * from_state * r * (1 - r)
     factor_z = (h_before - n) * z * (1 - z)
@@ -315,9 +285,9 @@ def _gru_backward(
         factors, factor_n = factors * walk.alive[..., None], factor_n * walk.alive
     dz_state = torch.empty_like(factors)
     dz_candidate = torch.empty_like(factor_n)
-    recurrent, (dh,) = named["weight_hh"], dfinals
+    recurrent, (dh,) = tape.named["weight_hh"], tape.dfinals
     for t in reversed(walk.order):
-        total = dh + dy[t]
+        total = dh + tape.dy[t]
         torch.mul(total[:, None], factors[t], out=dz_state[t])
         torch.mul(total, factor_n[t], out=dz_candidate[t])
         dh = _freeze(walk, t, _back(dz_state[t].flatten(1), recurrent).addcmul_(total, z[t]), total)

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from peephole.errors import InputError
+from peephole.spec import SWITCHES, CellSpec, Switches, Variant, spec_of
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """The sizes and parts of a `SequenceModel`."""
+class Stack:
+    """The recurrent layers: which cell, how many, how wide, and how they start and are disturbed."""
 
-    # Recurrent cell. lstm remembers longest and is fastest here; rnn is the simple net of the first lectures.
+    # Recurrent cell. lstm remembers longest and is fastest here; rnn is the simple net of the first lectures. Its
+    # switches follow below.
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
 
     # Recurrent layers. Two write clearly better text than one of the same cost.
@@ -35,11 +37,35 @@ class ModelConfig:
     # Longest dependency in steps, for --init chrono.
     longest: int | None = None
 
-    # Activation of the rnn cell.
-    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    # Size of the projection of the hidden state (lstm only); 0 is none (Sak et al. 2014).
+    proj_size: int = 0
+
+    # Learn the state that a sequence starts from, rather than zero.
+    learned_states: bool = False
+
+    # Share of the units of h that a sequence's recurrent products do without while training (Gal & Ghahramani 2016).
+    recurrent_dropout: float = 0.0
+
+    # Share of the units of h that keep their old value at a step (Krueger et al. 2017).
+    zoneout: float = 0.0
+
+    # The same of the units of c (lstm only).
+    zoneout_cell: float = 0.0
+
+    # Share of the recurrent weights that a window does without while training (Merity et al. 2018).
+    weight_drop: float = 0.0
+
+    # A preset of switches after Greff et al. 2017 (lstm only): V is the LSTM with diagonal peepholes, the others change
+    # one thing about it. A switch below that is not at its default goes first.
+    variant: Variant | None = None
 
     # Who computes. auto takes the fastest that supports the cell; reference is the plain equations, slow.
     backend: Literal["auto", "torch", "reference"] = "auto"
+
+
+@dataclass(frozen=True)
+class ModelConfig(Switches, Stack):
+    """The sizes, parts and cell of a sequence model."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "hidden_size", "embedding_size"):
@@ -49,3 +75,21 @@ class ModelConfig:
             raise InputError(f"--dropout is {self.dropout}; expected 0 to below 1")
         if self.init == "chrono" and self.longest is None:
             raise InputError("--init chrono needs --longest, the longest dependency in steps")
+        if self.proj_size and not 0 < self.proj_size < self.hidden_size:
+            raise InputError(f"--proj-size is {self.proj_size}; expected 0 (none) or less than {self.hidden_size}")
+        _ = self.spec
+
+    @property
+    def spec(self) -> CellSpec:
+        """The cell as data; switches that contradict each other raise `InputError`."""
+        changed = {
+            name: getattr(self, name) for name, switch in SWITCHES.items() if getattr(self, name) != switch.default
+        }
+        return spec_of(self.cell, self.variant, bool(self.proj_size), **changed)
+
+    @property
+    def start(self) -> dict[str, object]:
+        """How the recurrent parameters start; the forget bias only where there is one to set."""
+        has_forget_gate = self.spec.bias and ("f" in self.spec.gates or self.spec.coupled)
+        bias = self.forget_bias if has_forget_gate and self.init != "chrono" else None  # chrono draws it itself
+        return {"init": self.init, "longest": self.longest, "forget_bias": bias}

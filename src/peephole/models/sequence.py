@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from peephole.models.config import ModelConfig
-from peephole.nn.layers import LAYERS
+from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Logits, Resets, Symbols
 
 States = tuple[Tensor, ...]
@@ -23,19 +23,22 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocabulary, config.embedding_size)
-        options = {"backend": config.backend, "init": config.init, "longest": config.longest}
-        if config.cell == "lstm" and config.init != "chrono":  # which draws the forget gate's bias itself
-            options["forget_bias"] = config.forget_bias
-        if config.cell == "rnn":
-            options["nonlinearity"] = config.nonlinearity
-        self.recurrent = LAYERS[config.cell](
+        self.recurrent = Recurrent(
+            config.spec,
             config.embedding_size,
             config.hidden_size,
             config.layers,
             dropout=config.dropout if config.layers > 1 else 0.0,
-            **options,  # pyright: ignore[reportArgumentType]
+            proj_size=config.proj_size,
+            learned_states=config.learned_states,
+            backend=config.backend,
+            recurrent_dropout=config.recurrent_dropout,
+            zoneout=config.zoneout,
+            zoneout_cell=config.zoneout_cell,
+            weight_drop=config.weight_drop,
+            **config.start,  # pyright: ignore[reportArgumentType]
         )
-        self.head = nn.Linear(config.hidden_size, vocabulary)
+        self.head = nn.Linear(config.proj_size or config.hidden_size, vocabulary)
         if config.init != "torch":
             nn.init.normal_(self.embedding.weight, std=0.5)
             nn.init.zeros_(self.head.bias)
@@ -46,7 +49,7 @@ class SequenceModel(nn.Module):
         return self.embedding.num_embeddings
 
     def initial_states(self, batch: int) -> States:
-        """Zero states in float32 on the model's device."""
+        """What a text starts from, zero or learned, in float32 on the model's device."""
         return self.recurrent.initial_states(batch, self.embedding.weight)
 
     def forward(

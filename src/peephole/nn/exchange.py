@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from peephole.errors import InputError
-from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+from peephole.nn.layers import GRU, LSTM, RNN
+from peephole.nn.recurrent import Recurrent
 
 
 def from_torch(module: nn.RNNBase) -> Recurrent:
@@ -35,6 +36,9 @@ def from_torch(module: nn.RNNBase) -> Recurrent:
 def to_torch(layer: Recurrent) -> nn.RNNBase:
     """The `torch.nn` module with the same sizes and a copy of the weights; `InputError` for a cell that it lacks."""
     spec = layer.spec
+    lacking = [spec.beyond_torch, "noise in the recurrence" * layer.noise.any, "learned states" * layer.learned_states]
+    if any(lacking):
+        raise InputError(f"torch.nn has no {' and no '.join(filter(None, lacking))}; keep {layer!r} as it is")
     parameter = next(layer.parameters())
     shared = {
         "input_size": layer.input_size,

@@ -4,7 +4,7 @@ from torch import nn
 
 from peephole.errors import InputError
 from peephole.nn.cells import Cell
-from peephole.nn.layers import Recurrent
+from peephole.nn.recurrent import Recurrent
 from peephole.ops import Call, choose
 
 
@@ -19,9 +19,11 @@ def explain_backend(module: nn.Module, *, steps: int = 100, lengths: bool = Fals
             continue
         parameter = next(part.parameters())
         one = isinstance(part, Cell) or steps == 1
-        call = Call(part.spec, parameter.device.type, parameter.dtype, one=one, masked=lengths)
+        noisy = isinstance(part, Recurrent) and part.noise.in_steps(part.training)
+        call = Call(part.spec, parameter.device.type, parameter.dtype, one=one, masked=lengths, noisy=noisy)
         head = f"{name or type(part).__name__}: {part.spec.code}, {str(parameter.dtype).removeprefix('torch.')} on "
         head += f"{parameter.device.type}, {'one step' if one else 'many steps'}{', with lengths' if lengths else ''}"
+        head += ", with noise" if noisy else ""
         paragraphs.append(f"{head}\n  {choose(part.backend, call)}")
     if not paragraphs:
         raise InputError(f"{type(module).__name__} holds no recurrent layer or cell of peephole; nothing to explain")

@@ -1,31 +1,23 @@
 """The one place where shapes, dtypes and devices of an operator's arguments are checked."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from peephole.errors import InputError
-from peephole.spec import CellSpec
+from peephole.operands import Operands
 
 
 def _shape(tensor: Tensor) -> str:
     return "[" + ", ".join(str(size) for size in tensor.shape) + "]"
 
 
-def check_layer(
-    spec: CellSpec,
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    lengths: Tensor | None,
-    resets: Tensor | None,
-) -> None:
+def check_operands(operands: Operands) -> None:
     """Raise `InputError` unless the arguments of one layer and direction fit each other.
 
     x `[T, B, I]` with T ≥ 1; one state `[B, ·]` per name in `spec.states`; one weight per name in
-    `spec.parameter_names()`; `lengths` int64 `[B]` within 0 … T; `resets` bool `[T, B]`.
+    `spec.parameter_names()`; `lengths` int64 `[B]` within 0 … T; `resets` bool `[T, B]`; a recurrent mask `[B, H]`.
     """
+    spec, x, states, weights = operands.spec, operands.x, operands.states, operands.weights
     if x.dim() != 3:
         raise InputError(f"input has shape {_shape(x)}; expected [T, B, I], time first")
     steps, batch, input_size = x.shape
@@ -34,9 +26,11 @@ def check_layer(
     names = spec.parameter_names()
     if len(weights) != len(names):
         raise InputError(f"got {len(weights)} weights; {spec.code} has {len(names)}: {', '.join(names)}")
+    named = operands.named_weights
     hidden = weights[0].shape[0] // len(spec.gates)
-    proj = weights[-1].shape[0] if spec.projected else 0
-    for (name, shape), weight in zip(spec.parameter_shapes(input_size, hidden, proj).items(), weights, strict=True):
+    proj = named["weight_hr"].shape[0] if spec.projected else 0
+    for name, shape in spec.parameter_shapes(input_size, hidden, proj).items():
+        weight = named[name]
         if tuple(weight.shape) != shape:
             want = "[" + ", ".join(map(str, shape)) + "]"
             raise InputError(
@@ -52,10 +46,28 @@ def check_layer(
             raise InputError(f"state {name} has shape {_shape(state)}; expected [{batch}, {size}]")
         if state.device != x.device:
             raise InputError(f"state {name} is on {state.device}, the input on {x.device}; move one to the other")
-    if lengths is not None:
-        check_lengths(lengths, steps, batch)
+    if operands.lengths is not None:
+        check_lengths(operands.lengths, steps, batch)
+    resets = operands.resets
     if resets is not None and (resets.dtype != torch.bool or tuple(resets.shape) != (steps, batch)):
         raise InputError(f"resets are {resets.dtype} {_shape(resets)}; expected torch.bool [{steps}, {batch}]")
+    _check_masks(operands)
+
+
+def _check_masks(operands: Operands) -> None:
+    spec, masks = operands.spec, operands.masks
+    if not masks:
+        return
+    if len(masks) != 1 + len(spec.states):
+        raise InputError(f"got {len(masks)} masks; expected one for the recurrent product and one for each state")
+    mask, want = operands.recurrent_mask, operands.states[0].shape
+    if mask is not None and mask.shape != want:
+        raise InputError(f"the mask of the recurrent product has shape {_shape(mask)}; expected {list(want)}")
+    for name, state, kept in zip(spec.states, operands.states, masks[1:], strict=True):
+        want = (operands.x.shape[0], *state.shape)
+        fits = kept.dim() == 3 and all(size in (1, full) for size, full in zip(kept.shape, want, strict=True))
+        if kept.numel() and not fits:
+            raise InputError(f"zoneout of state {name} has shape {_shape(kept)}; expected {list(want)} or 1 for a size")
 
 
 def check_lengths(lengths: Tensor, steps: int, batch: int) -> None:

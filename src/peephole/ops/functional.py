@@ -1,14 +1,16 @@
 """`run_layer`: one layer, one direction, one call, on whichever back end serves it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from peephole import reference
 from peephole._torch.stepwise import state_dtype
-from peephole.ops.checks import check_layer
+from peephole.operands import Operands
+from peephole.ops import equations
+from peephole.ops.checks import check_operands
 from peephole.ops.operators import OPERATORS
 from peephole.ops.support import choose_kernel
 from peephole.spec import CellSpec
@@ -24,13 +26,16 @@ def run_layer(
     *,
     lengths: Tensor | None = None,
     resets: Tensor | None = None,
+    masks: Sequence[Tensor] = (),
+    fresh: Sequence[Tensor] | None = None,
     reverse: bool = False,
     backend: str = "auto",
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction.
 
     x `[T, B, I]`; states each `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
-    `lengths` int64 `[B]`; `resets` bool `[T, B]` (see `reference.run` for their meaning). Under autocast operands are
+    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run`
+    for their meaning). A reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are
     cast to its dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
@@ -38,57 +43,94 @@ def run_layer(
         dtype = torch.get_autocast_dtype(device)
         x, weights = x.to(dtype), [weight.to(dtype) for weight in weights]
     states = [state.to(state_dtype(x.dtype)) for state in states]
-    check_layer(spec, x, states, weights, lengths, resets)
-    masked = lengths is not None or resets is not None
-    if resets is not None and lengths is None and not torch.compiler.is_compiling():
+    operands = Operands(spec, x, states, list(weights), lengths, resets, list(masks), reverse)
+    check_operands(operands)
+    if operands.borders is not None and fresh is not None:
+        return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend)
+    if resets is not None and lengths is None and not masks and not torch.compiler.is_compiling():
         cuts = _cuts(resets, reverse)
         if len(cuts) * STEPS_PER_CUT <= x.shape[0]:
-            whole = choose_kernel(backend, spec.code, device, x.dtype, False, x.shape[1] == 0, False)
+            whole = choose_kernel(backend, spec.code, device, x.dtype, False, x.shape[1] == 0, False, False)
             if whole in ("onednn", "cudnn"):
-                return _run_pieces(spec, x, states, weights, resets, cuts, reverse, backend)
+                return _run_pieces(operands, cuts, None, backend)
+    return _run_whole(operands, backend)
+
+
+def _run_whole(operands: Operands, backend: str) -> tuple[Tensor, tuple[Tensor, ...]]:
+    spec, x = operands.spec, operands.x
     one = empty = False
     if x.shape[0] == 1:  # a branch, so that a compiler guards on it where the size is symbolic
         one = True
     if x.shape[1] == 0:
         empty = True
-    kernel = choose_kernel(backend, spec.code, device, x.dtype, one, empty, masked)
-    if kernel == "reference":
-        wide = state_dtype(x.dtype)
-        weights = [weight.to(wide) for weight in weights]
-        y, finals = reference.run(spec, x.to(wide), states, weights, lengths, resets, reverse)
-        return y.to(x.dtype), finals
+    masked = operands.lengths is not None or operands.resets is not None
+    noisy = operands.recurrent_mask is not None or bool(operands.zoneout)
+    kernel = choose_kernel(backend, spec.code, x.device.type, x.dtype, one, empty, masked, noisy)
+    if kernel == "reference" and not torch.compiler.is_compiling():
+        return equations.run(operands)
+    states, weights = list(operands.states), list(operands.weights)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *weights))
-    y, *finals, _ = OPERATORS[spec.family](
-        x, list(states), list(weights), lengths, resets, spec.code, kernel, reverse, save
+    y, finals, _ = OPERATORS[spec.family](
+        x,
+        states,
+        weights,
+        operands.lengths,
+        operands.resets,
+        list(operands.masks),
+        spec.code,
+        kernel,
+        operands.reverse,
+        save,
     )
     return y, tuple(finals)
 
 
 def _cuts(resets: Tensor, reverse: bool) -> list[int]:
-    """Steps before which some row starts anew; a border before the first step matters to the forward direction only."""
+    """Steps before which some row starts anew; a border before the first step matters to the forward direction only.
+
+    A compiler cannot look at values: there any step may be one.
+    """
+    if torch.compiler.is_compiling():
+        return list(range(1 if reverse else 0, resets.shape[0]))
     cuts: list[int] = resets.any(1).nonzero()[:, 0].tolist()
     return [cut for cut in cuts if cut > 0 or not reverse]
 
 
 def _run_pieces(
-    spec: CellSpec,
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    resets: Tensor,
-    cuts: list[int],
-    reverse: bool,
-    backend: str,
+    operands: Operands, cuts: list[int], fresh: Sequence[Tensor] | None, backend: str
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The sequence in pieces between the steps at which some row starts anew: whole-sequence kernels stay usable."""
+    """The sequence in pieces between the steps at which some row starts anew.
+
+    Whole-sequence kernels stay usable so, and a row can start from something else than zero.
+    """
+    x, resets, lengths = operands.x, operands.borders, operands.lengths
+    assert resets is not None
     borders = sorted({0, *cuts, x.shape[0]})
     pieces = list(pairwise(borders))
-    current = tuple(states)
+    beginnings = fresh or [state.new_zeros(state.shape[-1]) for state in operands.states]
+    current = tuple(operands.states)
     outputs: list[Tensor] = []
-    for start, end in reversed(pieces) if reverse else pieces:
-        border = end if reverse else start
+    for start, end in reversed(pieces) if operands.reverse else pieces:
+        border = end if operands.reverse else start
         if border in cuts:
-            current = tuple(state.masked_fill(resets[border, :, None], 0.0) for state in current)
-        y, current = run_layer(spec, x[start:end], current, weights, reverse=reverse, backend=backend)
+            anew = resets[border, :, None]
+            current = tuple(
+                torch.where(anew, beginning.to(state.dtype), state)
+                for beginning, state in zip(beginnings, current, strict=True)
+            )
+        piece = replace(
+            operands,
+            x=x[start:end],
+            states=current,
+            lengths=None if lengths is None else (lengths - start).clamp(0, end - start),
+            resets=None,
+            masks=[*operands.masks[:1], *(_steps(mask, start, end) for mask in operands.masks[1:])],
+        )
+        y, current = _run_whole(piece, backend)
         outputs.append(y)
-    return torch.cat(outputs[::-1] if reverse else outputs), current
+    return torch.cat(outputs[::-1] if operands.reverse else outputs), current
+
+
+def _steps(mask: Tensor, start: int, end: int) -> Tensor:
+    """The steps start … end - 1 of a mask that has one for each, or the mask that is the same for all."""
+    return mask if mask.shape[0] <= 1 else mask[start:end]

@@ -2,7 +2,7 @@
 
 One pair a family, one layer and direction a call:
 
-    family(x, states, weights, lengths?, resets?, spec, kernel, reverse, save) -> (y, a final state each, saved)
+    family(x, states, weights, lengths?, resets?, masks, spec, kernel, reverse, save) -> (y, final states, saved)
 
 The forward's autograd is the backward operator; the backward operator's autograd is the reference, so that second
 derivatives are right whichever kernel ran. Both have a fake, so that `torch.compile(fullgraph=True)` traces training.
@@ -14,20 +14,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from peephole import reference
 from peephole._torch import stepwise
+from peephole.operands import Operands
+from peephole.ops import equations
 from peephole.ops.support import KERNELS
-from peephole.spec import STATES, CellSpec, parse_spec
+from peephole.spec import BUILT_IN, parse_spec
 
 _library = torch.library.Library("peephole", "DEF")
 
 _FORWARD_SCHEMA = (
     "{family}(Tensor x, Tensor[] states, Tensor[] weights, Tensor? lengths, Tensor? resets, "
-    "str spec, str kernel, bool reverse, bool save) -> ({results})"
+    "Tensor[] masks, str spec, str kernel, bool reverse, bool save) -> (Tensor, Tensor[], Tensor)"
 )
 _BACKWARD_SCHEMA = (
     "{family}_backward(Tensor[] grads, Tensor x, Tensor[] states, Tensor[] weights, Tensor? lengths, Tensor? resets, "
-    "Tensor y, Tensor[] finals, Tensor saved, str spec, str kernel, bool reverse) -> (Tensor, Tensor[], Tensor[])"
+    "Tensor[] masks, Tensor y, Tensor[] finals, Tensor saved, str spec, str kernel, bool reverse) "
+    "-> (Tensor, Tensor[], Tensor[])"
 )
 
 
@@ -52,14 +54,16 @@ def _forward(
     weights: list[Tensor],
     lengths: Tensor | None,
     resets: Tensor | None,
+    masks: list[Tensor],
     spec: str,
     kernel: str,
     reverse: bool,
     save: bool,
-) -> tuple[Tensor, ...]:
+) -> tuple[Tensor, list[Tensor], Tensor]:
+    operands = Operands(parse_spec(spec), x, states, weights, lengths, resets, masks, reverse)
     with _NoAutocast(x.device.type):
-        y, finals, saved = KERNELS[kernel].forward(parse_spec(spec), x, states, weights, lengths, resets, reverse, save)
-    return (y, *finals, saved)
+        y, finals, saved = KERNELS[kernel].forward(operands, save)
+    return y, list(finals), saved
 
 
 def _forward_fake(
@@ -68,23 +72,26 @@ def _forward_fake(
     weights: list[Tensor],
     lengths: Tensor | None,
     resets: Tensor | None,
+    masks: list[Tensor],
     spec: str,
     kernel: str,
     reverse: bool,
     save: bool,
-) -> tuple[Tensor, ...]:
+) -> tuple[Tensor, list[Tensor], Tensor]:
     cell = parse_spec(spec)
     steps, batch = x.shape[:2]
     y = x.new_empty(steps, batch, states[0].shape[-1])
     finals = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in states]
-    if kernel == "stepwise":
+    if kernel == "reference":
+        saved = x.new_empty(0)
+    elif kernel == "stepwise":
         hidden = weights[0].shape[0] // len(cell.gates)
         width = stepwise.saved_width(cell, hidden, states[0].shape[-1] if cell.projected else 0)
         dtype = stepwise.state_dtype(x.dtype)
         saved = x.new_empty((steps, batch, width) if save else (0,), dtype=dtype)
     else:  # a library's workspace, whose size the library alone knows
         saved = x.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.uint8)
-    return (y, *finals, saved)
+    return y, finals, saved
 
 
 def _backward(
@@ -94,6 +101,7 @@ def _backward(
     weights: list[Tensor],
     lengths: Tensor | None,
     resets: Tensor | None,
+    masks: list[Tensor],
     y: Tensor,
     finals: list[Tensor],
     saved: Tensor,
@@ -101,10 +109,9 @@ def _backward(
     kernel: str,
     reverse: bool,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    operands = Operands(parse_spec(spec), x, states, weights, lengths, resets, masks, reverse)
     with _NoAutocast(x.device.type):
-        return KERNELS[kernel].backward(
-            parse_spec(spec), grads, x, states, weights, lengths, resets, y, finals, saved, reverse
-        )
+        return KERNELS[kernel].backward(operands, grads, y, finals, saved)
 
 
 def _backward_fake(
@@ -116,79 +123,85 @@ def _backward_fake(
     return like(x), [like(state) for state in states], [like(weight) for weight in weights]
 
 
-def _remember_forward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, states, weights, lengths, resets, spec, kernel, reverse, _ = inputs
-    y, *finals, saved = output
+def _remember_forward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, list[Tensor], Tensor]) -> None:
+    x, states, weights, lengths, resets, masks, spec, kernel, reverse, _ = inputs
+    y, finals, saved = output
     ctx.set_materialize_grads(False)  # zeros for `saved` would cost more than the kernel
-    ctx.counts = len(states), len(weights)
+    ctx.counts = len(states), len(weights), len(masks)
     ctx.static = spec, kernel, reverse
-    ctx.save_for_backward(x, lengths, resets, y, saved, *states, *weights, *finals)
+    ctx.save_for_backward(x, lengths, resets, y, saved, *states, *weights, *masks, *finals)
 
 
 def _forward_autograd(backward: Callable[..., Any]) -> Callable[..., Any]:
-    def run(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+    def run(ctx: Any, dy: Tensor | None, dfinals: list[Tensor | None] | None, _: Tensor | None) -> tuple[Any, ...]:
         x, lengths, resets, y, saved, *rest = ctx.saved_tensors
-        n_states, n_weights = ctx.counts
-        states, weights, finals = rest[:n_states], rest[n_states : n_states + n_weights], rest[n_states + n_weights :]
+        states, weights, masks, finals = _parted(rest, ctx.counts)
+        upstream = (dy, *(dfinals or [None] * len(finals)))
         given = [
             torch.zeros_like(output) if grad is None else grad
-            for grad, output in zip(grads[:-1], (y, *finals), strict=True)
+            for grad, output in zip(upstream, (y, *finals), strict=True)
         ]
-        dx, dstates, dweights = backward(given, x, states, weights, lengths, resets, y, finals, saved, *ctx.static)
-        return dx, dstates, dweights, None, None, None, None, None, None
+        dx, dstates, dweights = backward(
+            given, x, states, weights, lengths, resets, masks, y, finals, saved, *ctx.static
+        )
+        return dx, dstates, dweights, None, None, [None] * len(masks), None, None, None, None
 
     return run
 
 
+def _parted(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+    """The tensors in groups of `counts` and the rest."""
+    groups, start = [], 0
+    for count in counts:
+        groups.append(list(tensors[start : start + count]))
+        start += count
+    return [*groups, list(tensors[start:])]
+
+
 def _remember_backward(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    grads, x, states, weights, lengths, resets, _, _, _, spec, _, reverse = inputs
-    ctx.counts = len(grads), len(states)
+    grads, x, states, weights, lengths, resets, masks, _, _, _, spec, _, reverse = inputs
+    ctx.counts = len(masks), len(grads), len(states)
     ctx.static = parse_spec(spec), reverse
-    ctx.save_for_backward(x, lengths, resets, *grads, *states, *weights)
+    ctx.save_for_backward(x, lengths, resets, *masks, *grads, *states, *weights)
 
 
 def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights: list[Tensor]) -> tuple[Any, ...]:
     """Second derivatives, through the reference: y, finals and saved depend on x, states and weights only."""
     x, lengths, resets, *rest = ctx.saved_tensors
-    n_grads, n_states = ctx.counts
+    masks, grads, states, weights = _parted(rest, ctx.counts)
     spec, reverse = ctx.static
     deeper = torch.is_grad_enabled()  # someone differentiates this once more
     with torch.enable_grad():
         leaves = [
             tensor.view_as(tensor) if deeper and tensor.requires_grad else tensor.detach().requires_grad_()
-            for tensor in (*rest[:n_grads], x, *rest[n_grads:])
+            for tensor in (*grads, x, *states, *weights)
         ]
-        grads, inputs = leaves[:n_grads], leaves[n_grads:]
-        first = _reference_gradients(spec, grads, inputs, n_states, lengths, resets, reverse)
+        grads, (x,), states, weights = _parted(leaves, (len(grads), 1, len(states)))
+        operands = Operands(spec, x, states, weights, lengths, resets, masks, reverse)
+        first = equations.gradients(operands, grads, create_graph=True)
+        given = [
+            (one, upstream)
+            for one, upstream in zip(first, (ddx, *ddstates, *ddweights), strict=True)
+            if one.requires_grad and upstream is not None
+        ]
         second = torch.autograd.grad(
-            first, leaves, [ddx, *ddstates, *ddweights], allow_unused=True, create_graph=deeper
+            [one for one, _ in given],
+            leaves,
+            [upstream for _, upstream in given],
+            allow_unused=True,
+            create_graph=deeper,
         )
     second = [torch.zeros_like(leaf) if grad is None else grad for grad, leaf in zip(second, leaves, strict=True)]
-    dgrads, dx, dstates = second[:n_grads], second[n_grads], second[n_grads + 1 : n_grads + 1 + n_states]
-    dweights, no_finals = second[n_grads + 1 + n_states :], [None] * n_states
-    return dgrads, dx, dstates, dweights, None, None, None, no_finals, None, None, None, None
+    dgrads, (dx,), dstates, dweights = _parted(second, (len(grads), 1, len(states)))
+    no_masks, no_finals = [None] * len(masks), [None] * len(states)
+    return dgrads, dx, dstates, dweights, None, None, no_masks, None, no_finals, None, None, None, None
 
 
-def _reference_gradients(
-    spec: CellSpec,
-    grads: Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    n_states: int,
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    reverse: bool,
-) -> Sequence[Tensor]:
-    x, states, weights = inputs[0], inputs[1 : 1 + n_states], inputs[1 + n_states :]
-    wide = stepwise.state_dtype(x.dtype)
-    y, finals = reference.run(
-        spec, x.to(wide), states, [weight.to(wide) for weight in weights], lengths, resets, reverse
-    )
-    return torch.autograd.grad([y.to(x.dtype), *finals], inputs, grads, create_graph=True)
-
-
-def _define(family: str) -> Callable[..., tuple[Tensor, ...]]:
-    results = ", ".join(["Tensor"] * (len(STATES[family]) + 2))
-    _library.define(_FORWARD_SCHEMA.format(family=family, results=results))
+def define_operators(family: str) -> None:
+    """Make the operator pair of a cell family; nothing happens where it is there."""
+    if family in OPERATORS:
+        return
+    _library.define(_FORWARD_SCHEMA.format(family=family))
     _library.define(_BACKWARD_SCHEMA.format(family=family))
     _library.impl(family, _forward, "CompositeExplicitAutograd")
     _library.impl(f"{family}_backward", _backward, "CompositeExplicitAutograd")
@@ -200,7 +213,9 @@ def _define(family: str) -> Callable[..., tuple[Tensor, ...]]:
         forward_name, _forward_autograd(backward), setup_context=_remember_forward, lib=_library
     )
     torch.library.register_autograd(backward_name, _backward_autograd, setup_context=_remember_backward, lib=_library)
-    return getattr(torch.ops.peephole, family).default
+    OPERATORS[family] = getattr(torch.ops.peephole, family).default
 
 
-OPERATORS = {family: _define(family) for family in STATES}
+OPERATORS: dict[str, Callable[..., tuple[Tensor, list[Tensor], Tensor]]] = {}
+for _family in BUILT_IN:
+    define_operators(_family)

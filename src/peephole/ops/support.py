@@ -9,33 +9,20 @@ import torch
 
 from peephole._torch import cudnn, onednn, stepwise
 from peephole.errors import InputError
-from peephole.spec import CellSpec, parse_spec
+from peephole.operands import Call
+from peephole.ops import equations
+from peephole.spec import parse_spec
 
 logger = logging.getLogger("peephole")
 
-KERNELS: dict[str, ModuleType] = {"cudnn": cudnn, "onednn": onednn, "stepwise": stepwise}
-BACKENDS = ("torch", "reference")
+KERNELS: dict[str, ModuleType] = {"cudnn": cudnn, "onednn": onednn, "stepwise": stepwise, "reference": equations}
+BACKENDS: dict[str, tuple[str, ...]] = {"torch": ("cudnn", "onednn", "stepwise"), "reference": ("reference",)}
 DESCRIPTIONS = {
     "cudnn": "cuDNN, a whole sequence in one call",
     "onednn": "oneDNN, a whole sequence in one call",
     "stepwise": "a loop of torch operations with a hand-derived backward",
     "reference": "the equations, step by step through autograd",
 }
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a back end needs to know to say yes or no.
-
-    `one`: a single step; `empty`: a batch without rows; `masked`: lengths, or resets inside a row, are given.
-    """
-
-    spec: CellSpec
-    device: str
-    dtype: torch.dtype
-    one: bool = False
-    empty: bool = False
-    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,17 +51,26 @@ class Choice:
 
 def supports(backend: str, call: Call) -> Support:
     """Whether `backend` serves `call`, with which kernel, or why not. Unknown names raise `InputError`."""
-    if backend == "reference":
-        return Support("reference", "")
-    if backend != "torch":
+    if backend not in BACKENDS:
         raise InputError(f"unknown back end {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
     refusals: list[str] = []
-    for kernel, module in KERNELS.items():
-        reason = module.refusal(call.spec, call.device, call.dtype, call.one, call.empty, call.masked)
+    for kernel in BACKENDS[backend]:
+        reason = KERNELS[kernel].refusal(call)
         if reason is None:
             return Support(kernel, "; ".join(refusals))
         refusals.append(f"{kernel}: {reason}")
     return Support(None, "; ".join(refusals))
+
+
+@lru_cache(maxsize=4096)
+def _say_once(code: str, device: str, backend: str, reason: str) -> None:
+    logger.warning(
+        "%s runs on the back end %s, %s: slow (%s; explain_backend says more)",
+        code,
+        f"{backend} on {device}" if device != "cpu" else backend,
+        DESCRIPTIONS[BACKENDS[backend][0]],
+        reason,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +79,7 @@ def choose(backend: str, call: Call) -> Choice:
 
     A named back end that cannot serve raises `InputError` with its reason; `auto` logs once when it falls back.
     """
-    candidates = BACKENDS if backend == "auto" else (backend,)
+    candidates = tuple(BACKENDS) if backend == "auto" else (backend,)
     refusals: list[str] = []
     for name in candidates:
         support = supports(name, call)
@@ -91,16 +87,16 @@ def choose(backend: str, call: Call) -> Choice:
             refusals += support.reason.split("; ")
         if support.kernel is not None:
             if name != candidates[0]:
-                logger.warning("%s runs on the back end %s (%s)", call.spec.code, name, "; ".join(refusals))
+                _say_once(call.spec.code, call.device, name, refusals[-1])
             return Choice(name, support.kernel, tuple(refusals))
     raise InputError(f"back end {backend!r} cannot run {call.spec.code}: {'; '.join(refusals)}; use backend='auto'")
 
 
 def choose_kernel(
-    backend: str, code: str, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool
+    backend: str, code: str, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool, noisy: bool
 ) -> str:
     """The kernel of `choose`, from arguments that a compiler takes for constants."""
-    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked)).kernel
+    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked, noisy)).kernel
 
 
 # What torch.compiler.assume_constant_result does, without the second that importing the compiler takes: a compiled

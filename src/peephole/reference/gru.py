@@ -1,22 +1,34 @@
-"""Gated recurrent unit (Cho et al. 2014), reset after the product and update that keeps, as in torch and cuDNN."""
+"""Gated recurrent unit (Cho et al. 2014): reset before or after the product, update that keeps or writes."""
 
 import torch
 from torch import Tensor
 
+from peephole.reference.preactivation import by_gate, dropped, from_input, from_state, normalised
 from peephole.spec import CellSpec
 
 
-def step(spec: CellSpec, x: Tensor, states: tuple[Tensor, ...], weights: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """One step: z weighs the old state, 1 - z the candidate. x `[B, I]`, h `[B, H]`."""
+def step(
+    spec: CellSpec,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    weights: dict[str, Tensor],
+    recurrent_mask: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """One step; x `[B, I]`, h `[B, H]`.
+
+    `reset="after"`: r weighs W_hn h + b_hn, as in torch and cuDNN; "before": r weighs h, as in the paper.
+    `update="keeps"`: z weighs the old state, 1 - z the candidate; "writes": the other way round.
+    """
     (h,) = states
-    from_input = x @ weights["weight_ih"].T
-    from_state = h @ weights["weight_hh"].T
-    if spec.bias:
-        from_input = from_input + weights["bias_ih"]
-        from_state = from_state + weights["bias_hh"]
-    x_r, x_z, x_n = from_input.chunk(3, dim=-1)
-    h_r, h_z, h_n = from_state.chunk(3, dim=-1)
-    reset_gate = torch.sigmoid(x_r + h_r)
-    update_gate = torch.sigmoid(x_z + h_z)
-    candidate = torch.tanh(x_n + reset_gate * h_n)
-    return ((1 - update_gate) * candidate + update_gate * h,)
+    seen = dropped(h, recurrent_mask)
+    z_x, z_h = by_gate(spec, from_input(x, weights)), by_gate(spec, from_state(seen, weights))
+    reset_gate = torch.sigmoid(normalised(spec, "r", z_x["r"] + z_h["r"], weights))
+    update_gate = torch.sigmoid(normalised(spec, "z", z_x["z"] + z_h["z"], weights))
+    if spec.reset == "after":
+        recurrent = reset_gate * z_h["n"]
+    else:
+        recurrent = by_gate(spec, from_state(reset_gate * seen, weights))["n"]
+    candidate = torch.tanh(normalised(spec, "n", z_x["n"] + recurrent, weights))
+    kept = update_gate if spec.update == "keeps" else 1 - update_gate
+    written = 1 - update_gate if spec.update == "keeps" else update_gate
+    return (written * candidate + kept * h,)

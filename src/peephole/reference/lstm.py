@@ -1,22 +1,53 @@
-"""Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), with Sak et al. 2014's projection."""
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000) and its variants."""
 
 import torch
 from torch import Tensor
 
+from peephole.reference.preactivation import by_gate, dropped, from_input, from_state, normalised
 from peephole.spec import CellSpec
 
 
-def step(spec: CellSpec, x: Tensor, states: tuple[Tensor, ...], weights: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """One step of the constant error carousel and its gates. x `[B, I]`, h `[B, H]` or `[B, P]`, c `[B, H]`."""
-    h, c = states
-    z = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
-    if spec.bias:
-        z = z + weights["bias_ih"] + weights["bias_hh"]
-    z_i, z_f, z_g, z_o = z.chunk(4, dim=-1)
-    input_gate = torch.sigmoid(z_i)
-    forget_gate = torch.sigmoid(z_f)
-    candidate = torch.tanh(z_g)
-    output_gate = torch.sigmoid(z_o)
+def step(
+    spec: CellSpec,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    weights: dict[str, Tensor],
+    recurrent_mask: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """One step of the constant error carousel and its gates. x `[B, I]`, h `[B, H]` or `[B, P]`, c `[B, H]`.
+
+    Full gate recurrence also takes and returns the gates of the step before, `[B, H]` each.
+    """
+    h, c, *gates_before = states
+    z = by_gate(spec, from_input(x, weights) + from_state(dropped(h, recurrent_mask), weights))
+    if spec.gate_recurrence:
+        from_gates = torch.cat(gates_before, dim=-1) @ weights["weight_gh"].T
+        for gate, fed_back in zip(spec.sigmoid_gates, from_gates.chunk(len(spec.sigmoid_gates), dim=-1), strict=True):
+            z[gate] = z[gate] + fed_back
+    peepholes = weights["weight_ch"].chunk(len(spec.peephole_gates)) if spec.peephole_gates else ()
+    peephole_of = dict(zip(spec.peephole_gates, peepholes, strict=True))
+
+    def pre_activation(gate: str, cell_state: Tensor) -> Tensor:
+        total = z[gate]
+        if gate in peephole_of:
+            seen = peephole_of[gate]
+            total = total + (cell_state @ seen.T if spec.peephole == "full" else cell_state * seen)
+        return normalised(spec, gate, total, weights)
+
+    gates: dict[str, Tensor] = {}
+    for gate in ("i", "f"):
+        if gate in z:
+            gates[gate] = torch.sigmoid(pre_activation(gate, c))
+    input_gate = gates["i"] if spec.input_gate else 1.0
+    forget_gate = gates["f"] if "f" in gates else (1 - input_gate if spec.coupled else 1.0)
+    candidate = pre_activation("g", c)
+    if spec.input_activation:
+        candidate = torch.tanh(candidate)
     c = forget_gate * c + input_gate * candidate
-    h = output_gate * torch.tanh(c)
-    return (h @ weights["weight_hr"].T if spec.projected else h), c
+    if spec.output_gate:
+        gates["o"] = torch.sigmoid(pre_activation("o", c))
+    output_gate = gates["o"] if spec.output_gate else 1.0
+    h = output_gate * (torch.tanh(c) if spec.output_activation else c)
+    if spec.projected:
+        h = h @ weights["weight_hr"].T
+    return (h, c, *gates.values()) if spec.gate_recurrence else (h, c)

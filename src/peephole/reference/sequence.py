@@ -1,14 +1,15 @@
-"""The loop over time, with lengths, resets and either direction. It knows no gate."""
+"""The loop over time, with lengths, resets, zoneout and either direction. It knows no gate."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from peephole.errors import InputError
 from peephole.reference import gru, lstm, rnn
-from peephole.spec import CellSpec
+from peephole.spec import BUILT_IN, CellSpec
 
-Step = Callable[[CellSpec, Tensor, tuple[Tensor, ...], dict[str, Tensor]], tuple[Tensor, ...]]
+Step = Callable[[CellSpec, Tensor, tuple[Tensor, ...], dict[str, Tensor], Tensor | None], tuple[Tensor, ...]]
 STEPS: dict[str, Step] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
 
 
@@ -20,24 +21,39 @@ def run(
     lengths: Tensor | None = None,
     resets: Tensor | None = None,
     reverse: bool = False,
+    recurrent_mask: Tensor | None = None,
+    zoneout: Sequence[Tensor | None] = (),
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction over a sequence.
 
     x `[T, B, I]`; states each `[B, ·]`, as `spec.states` names them; weights as `spec.parameter_names()` orders them.
     `lengths` `[B]`: past a row's end outputs are zero and its state is frozen; the reverse direction therefore starts
-    at each row's own end. `resets` `[T, B]`: true where a new sequence begins inside the row; no state crosses the
-    border between steps t-1 and t. Returns y `[T, B, H]` (or P) and the final states.
+    at each row's own end. `resets` `[T, B]`: true where a new sequence begins inside the row, before its end; no state
+    crosses the border between steps t-1 and t. `recurrent_mask` `[B, H]` multiplies h on its way into the recurrent
+    product. `zoneout`, for each state none or how much of it each step keeps, `[T, B, ·]` or of a size that broadcasts
+    to it: 0 and 1 while training, a share at evaluation (Krueger et al. 2017). Returns y `[T, B, H]` (or P) and the
+    final states.
     """
     step = STEPS[spec.family]
     named = dict(zip(spec.parameter_names(), weights, strict=True))
+    kept_shares = [None if kept is None else kept.expand(x.shape[0], -1, -1) for kept in zoneout]
     current = tuple(states)
     steps = x.shape[0]
+    if resets is not None and lengths is not None:
+        resets = resets & (torch.arange(steps, device=x.device)[:, None] < lengths)
     outputs: list[Tensor] = [x.new_empty(0)] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
         border = t + 1 if reverse else t
         if resets is not None and border < steps:
             current = tuple(state.masked_fill(resets[border, :, None], 0.0) for state in current)
-        following = step(spec, x[t], current, named)
+        following = step(spec, x[t], current, named, recurrent_mask)
+        if spec.family not in BUILT_IN:
+            _check_states(spec, following, current, t)
+        if kept_shares:
+            following = tuple(
+                new if kept is None else kept[t] * old + (1 - kept[t]) * new
+                for new, old, kept in zip(following, current, kept_shares, strict=True)
+            )
         output = following[0]
         if lengths is not None:
             alive = (t < lengths)[:, None]
@@ -46,3 +62,19 @@ def run(
         outputs[t] = output
         current = following
     return torch.stack(outputs), current
+
+
+def _check_states(spec: CellSpec, new: object, old: tuple[Tensor, ...], t: int) -> None:
+    """Raise `InputError` where a user's step at time t did not return one tensor per state, of the state's shape."""
+    names = ", ".join(spec.states)
+    if not isinstance(new, tuple) or len(new) != len(old):
+        got = f"{len(new)} values" if isinstance(new, tuple) else f"a {type(new).__name__}"
+        raise InputError(
+            f"the cell {spec.family!r} returned {got} at step {t}; expected a tuple of its states: {names}"
+        )
+    for name, state, before in zip(spec.states, new, old, strict=True):
+        if not isinstance(state, Tensor) or state.shape != before.shape:
+            got = f"shape {list(state.shape)}" if isinstance(state, Tensor) else f"type {type(state).__name__}"
+            raise InputError(
+                f"the cell {spec.family!r} returned state {name} with {got} at step {t}; expected {list(before.shape)}"
+            )

@@ -1,0 +1,275 @@
+"""A stack of recurrent layers of any cell: torch.nn's arguments and results, and what torch.nn lacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from peephole.errors import InputError
+from peephole.nn.construction import arguments_text, check_backend, check_keys, check_sizes
+from peephole.nn.initialisation import check_initialisation, initialise
+from peephole.nn.noise import Noise, draw_seed
+from peephole.ops import run_layer
+from peephole.ops.checks import check_lengths
+from peephole.spec import BUILT_IN, CellSpec
+
+Lengths = Tensor | Sequence[int]
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers, in one direction or both; `RNN`, `LSTM` and `GRU` name the cell.
+
+    `spec` is a `CellSpec`, or the name of a cell that `register_cell` registered. Parameters carry torch's names
+    (`weight_ih_l0`, `weight_hh_l0_reverse`, …), so that a torch.nn state_dict loads as it is. Input `[T, B, I]`,
+    `[B, T, I]` with `batch_first`, `[T, I]` unbatched, or a `PackedSequence`; output and states as torch.nn gives them,
+    the states in the order of `spec.states`.
+
+    Besides torch's arguments: `backend` ("auto", "torch", "reference"); `init` ("torch", "orthogonal", "identity",
+    "chrono") with `longest` steps for chrono; `forget_bias` where there is a forget gate; `learned_states`, which makes
+    the initial states parameters (`state_h_l0`, …); and the probabilities of `Noise`: `recurrent_dropout`, `zoneout`,
+    `zoneout_cell`, `weight_drop`. To `forward`: `lengths` `[B]`, past which outputs are zero and the state is frozen;
+    `resets`, bool in the layout of the input without features, true where a new sequence begins inside a row; `seed`,
+    an int or an int64 scalar, from which noise is drawn while training (torch's generator gives one otherwise).
+    """
+
+    def __init__(
+        self,
+        spec: CellSpec | str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        backend: str = "auto",
+        init: str = "torch",
+        forget_bias: float | None = None,
+        longest: int | None = None,
+        learned_states: bool = False,
+        **noise: float,
+    ) -> None:
+        super().__init__()
+        spec = CellSpec(spec) if isinstance(spec, str) else spec
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_backend(backend)
+        if not 0.0 <= dropout <= 1.0:
+            raise InputError(f"dropout is {dropout}; expected a probability from 0 to 1")
+        if proj_size and not 0 < proj_size < hidden_size:
+            raise InputError(f"proj_size is {proj_size}; expected 0 (none) or a size below hidden_size={hidden_size}")
+        if bool(proj_size) != spec.projected:
+            raise InputError(
+                f"proj_size is {proj_size} and the spec is {spec.code!r}; expected both or none to project"
+            )
+        check_initialisation(spec, init, forget_bias, longest)
+        self.noise = Noise(**noise)
+        self.noise.check(spec)
+        self.spec = spec
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = spec.bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size, self.backend = bidirectional, proj_size, backend
+        self.init, self.forget_bias, self.longest, self.learned_states = init, forget_bias, longest, learned_states
+        self._sizes = spec.state_sizes(hidden_size, proj_size)
+        self._suffixes: list[str] = []  # of each layer and direction
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else (proj_size or hidden_size) * self.num_directions
+            for direction in range(self.num_directions):
+                suffix = f"_l{layer}" + ("_reverse" if direction else "")
+                self._suffixes.append(suffix)
+                shapes: dict[str, tuple[int, ...]] = spec.parameter_shapes(width, hidden_size, proj_size)
+                if learned_states:
+                    shapes |= {f"state_{name}": (size,) for name, size in zip(spec.states, self._sizes, strict=True)}
+                for name, shape in shapes.items():
+                    parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    self.register_parameter(name + suffix, parameter)
+        self.reset_parameters()
+
+    # --- parameters ---
+
+    @property
+    def num_directions(self) -> int:
+        """2 when bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer and direction, as torch.nn gives them, without learned states."""
+        names = self.spec.parameter_names()
+        return [[getattr(self, name + suffix) for name in names] for suffix in self._suffixes]
+
+    def named_layers(self) -> Iterator[dict[str, Tensor]]:
+        """For each layer and direction its parameters by their name without suffix (`weight_ih`, …)."""
+        for weights in self.all_weights:
+            yield dict(zip(self.spec.parameter_names(), weights, strict=True))
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, as `init` says; learned states start at zero."""
+        initialise(self.spec, self.named_layers(), self.hidden_size, self.init, self.forget_bias, self.longest)
+        with torch.no_grad():
+            for states in self._learned():
+                for state in states:
+                    state.zero_()
+
+    def flatten_parameters(self) -> None:
+        """Nothing to do; here so that code written for torch.nn runs."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As torch's; a missing or extra key, or another shape, raises `InputError` before anything is loaded."""
+        check_keys(self, state_dict, strict)
+        return super().load_state_dict(state_dict, strict, assign)
+
+    # --- states ---
+
+    def _learned(self) -> list[list[Tensor]]:
+        """The learned initial states `[·]` of each layer and direction; empty without them."""
+        if not self.learned_states:
+            return []
+        return [[getattr(self, f"state_{name}{suffix}") for name in self.spec.states] for suffix in self._suffixes]
+
+    def initial_states(self, batch: int, like: Tensor) -> tuple[Tensor, ...]:
+        """The states `[L·D, B, ·]` that a sequence starts from, one per name in `spec.states`: zero, or as learned.
+
+        On the device and in the dtype of `like`.
+        """
+        if self.learned_states:
+            stacked = [torch.stack(layers) for layers in zip(*self._learned(), strict=True)]
+            return tuple(state.to(like)[:, None].expand(-1, batch, -1) for state in stacked)
+        count = self.num_layers * self.num_directions
+        return tuple(like.new_zeros(count, batch, size) for size in self._sizes)
+
+    def _unpack_states(self, hx: Any, x: Tensor, batched: bool) -> tuple[Tensor, ...]:
+        """The initial states as `[L·D, B, ·]` each, checked; `initial_states` when none are given."""
+        names = self.spec.states
+        if hx is None:
+            return self.initial_states(x.shape[1], x)
+        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(given) != len(names):
+            raise InputError(
+                f"got {len(given)} initial states; a {self.spec.code} has {len(names)}: {', '.join(names)}"
+            )
+        for name, size, state in zip(names, self._sizes, given, strict=True):
+            want = (self.num_layers * self.num_directions, *((x.shape[1],) if batched else ()), size)
+            if tuple(state.shape) != want:
+                raise InputError(f"initial state {name} has shape {list(state.shape)}; expected {list(want)}")
+        return given if batched else tuple(state.unsqueeze(1) for state in given)
+
+    def _pack_states(self, finals: Sequence[Tensor]) -> Any:
+        return finals[0] if len(self.spec.states) == 1 else tuple(finals)
+
+    # --- computation ---
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        *,
+        lengths: Lengths | None = None,
+        resets: Tensor | None = None,
+        seed: int | Tensor | None = None,
+    ) -> tuple[Any, Any]:
+        """Output and final states, in torch.nn's shapes; a `PackedSequence` gives one back."""
+        if isinstance(input, PackedSequence):
+            if lengths is not None or resets is not None:
+                raise InputError(
+                    "a PackedSequence carries its own lengths; pass lengths and resets with a padded input"
+                )
+            return self._forward_packed(input, hx, seed)
+        if input.dim() not in (2, 3):
+            raise InputError(f"input has {input.dim()} dimensions; expected 3, or 2 for one sequence without batch")
+        batched = input.dim() == 3
+        if resets is not None and resets.shape != input.shape[:-1]:
+            raise InputError(f"resets have shape {list(resets.shape)}; expected {list(input.shape[:-1])}, as the input")
+        if not batched:
+            input = input.unsqueeze(1)
+            resets = resets.unsqueeze(1) if resets is not None else None
+        elif self.batch_first:
+            input = input.transpose(0, 1)
+            resets = resets.transpose(0, 1) if resets is not None else None
+        if input.shape[-1] != self.input_size:
+            raise InputError(f"input has {input.shape[-1]} features; expected input_size={self.input_size}")
+        states = self._unpack_states(hx, input, batched)
+        if lengths is not None:
+            lengths = torch.as_tensor(lengths, device=input.device)
+            lengths = lengths if lengths.dim() else lengths[None]
+            check_lengths(lengths, input.shape[0], input.shape[1])
+        output, finals = self._run(input, states, lengths, resets, seed)
+        if not batched:
+            return output.squeeze(1), self._pack_states([state.squeeze(1) for state in finals])
+        return (output.transpose(0, 1) if self.batch_first else output), self._pack_states(finals)
+
+    def _run(
+        self,
+        x: Tensor,
+        states: Sequence[Tensor],
+        lengths: Tensor | None,
+        resets: Tensor | None,
+        seed: int | Tensor | None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """x `[T, B, I]`, states `[L·D, B, ·]`: all layers and directions."""
+        noise_seed: Tensor | None = None
+        if self.training and self.noise.any:
+            noise_seed = draw_seed(x.device) if seed is None else torch.as_tensor(seed, device=x.device)
+        learned = self._learned() if resets is not None else []
+        finals: list[tuple[Tensor, ...]] = []
+        output = x
+        for layer in range(self.num_layers):
+            if layer > 0 and self.dropout:
+                output = dropout(output, self.dropout, self.training)
+            sides: list[Tensor] = []
+            for direction in range(self.num_directions):
+                index = layer * self.num_directions + direction
+                suffix = self._suffixes[index]
+                weights = {name: getattr(self, name + suffix) for name in self.spec.parameter_names()}
+                if "weight_hh" in weights:
+                    weights["weight_hh"] = self.noise.dropped(weights["weight_hh"], index, noise_seed)
+                before = [state[index] for state in states]
+                y, last = run_layer(
+                    self.spec,
+                    output,
+                    before,
+                    list(weights.values()),
+                    lengths=lengths,
+                    resets=resets,
+                    masks=self.noise.masks(self.spec, before, x.shape[0], index, noise_seed),
+                    fresh=learned[index] if learned else None,
+                    reverse=direction == 1,
+                    backend=self.backend,
+                )
+                sides.append(y)
+                finals.append(last)
+            output = torch.cat(sides, dim=-1) if self.bidirectional else sides[0]
+        return output, [torch.stack(state) for state in zip(*finals, strict=True)]
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any, seed: int | Tensor | None) -> tuple[PackedSequence, Any]:
+        padded, lengths = pad_packed_sequence(packed)
+        states = self._unpack_states(hx, padded, True)
+        output, finals = self._run(padded, states, lengths.to(padded.device), None, seed)
+        order = packed.sorted_indices
+        if order is not None:
+            output, lengths = output.index_select(1, order), lengths[order.cpu()]
+        data = pack_padded_sequence(output, lengths).data
+        result = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return result, self._pack_states(finals)
+
+    def _get_name(self) -> str:
+        return self.spec.family.upper() if self.spec.family in BUILT_IN else "Recurrent"
+
+    def extra_repr(self) -> str:
+        options = {
+            "proj_size": (self.proj_size, 0),
+            "num_layers": (self.num_layers, 1),
+            "batch_first": (self.batch_first, False),
+            "dropout": (self.dropout, 0.0),
+            "bidirectional": (self.bidirectional, False),
+            "learned_states": (self.learned_states, False),
+            **{name: (rate, 0.0) for name, rate in asdict(self.noise).items()},
+            "backend": (self.backend, "auto"),
+        }
+        return arguments_text(self.spec, self.input_size, self.hidden_size, options)

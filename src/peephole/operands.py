@@ -1,0 +1,68 @@
+"""What one call of a layer in one direction is given, and what is known of it beforehand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from peephole.spec import CellSpec
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a back end needs to know to say yes or no.
+
+    `one`: a single step; `empty`: a batch without rows; `masked`: lengths, or resets inside a row, are given; `noisy`:
+    recurrent dropout or zoneout.
+    """
+
+    spec: CellSpec
+    device: str
+    dtype: torch.dtype
+    one: bool = False
+    empty: bool = False
+    masked: bool = False
+    noisy: bool = False
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The arguments of one layer in one direction.
+
+    x `[T, B, I]`; states `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
+    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` none, or first that of recurrent dropout `[B, H]`, then for
+    each state how much of it zoneout keeps, `[T, B, ·]` or broadcasting to it. A mask without elements is none.
+    """
+
+    spec: CellSpec
+    x: Tensor
+    states: Sequence[Tensor]
+    weights: Sequence[Tensor]
+    lengths: Tensor | None = None
+    resets: Tensor | None = None
+    masks: Sequence[Tensor] = ()
+    reverse: bool = False
+
+    @property
+    def named_weights(self) -> dict[str, Tensor]:
+        """The weights by name."""
+        return dict(zip(self.spec.parameter_names(), self.weights, strict=True))
+
+    @property
+    def borders(self) -> Tensor | None:
+        """`resets` within each row's length: past its end a state is frozen."""
+        if self.resets is None or self.lengths is None:
+            return self.resets
+        return self.resets & (torch.arange(self.x.shape[0], device=self.x.device)[:, None] < self.lengths)
+
+    @property
+    def recurrent_mask(self) -> Tensor | None:
+        """What multiplies h on its way into the recurrent product."""
+        return self.masks[0] if self.masks and self.masks[0].numel() else None
+
+    @property
+    def zoneout(self) -> list[Tensor | None]:
+        """For each state how much of it each step keeps; empty without zoneout."""
+        kept = [mask if mask.numel() else None for mask in self.masks[1:]]
+        return kept if any(mask is not None for mask in kept) else []

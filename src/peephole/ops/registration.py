@@ -1,0 +1,66 @@
+"""Cells of users: a function of one step, registered under a name, that the loop over time then runs as any other."""
+
+import keyword
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
+
+from peephole.errors import InputError
+from peephole.ops.operators import define_operators
+from peephole.reference.preactivation import by_gate, from_input
+from peephole.reference.sequence import STEPS
+from peephole.spec import BUILT_IN, CellSpec, Family, register_family
+
+UserStep = Callable[[dict[str, Tensor], tuple[Tensor, ...], dict[str, Tensor]], tuple[Tensor, ...]]
+
+
+def register_cell(
+    name: str,
+    gates: Sequence[str],
+    states: Sequence[str] = ("h",),
+    *,
+    parameters: Mapping[str, tuple[str | int, ...]] | None = None,
+    source: str = "",
+) -> Callable[[UserStep], UserStep]:
+    """Register the decorated function of one step as the cell `name`; `peephole.Recurrent(name, …)` then runs it.
+
+    The function gets `z`, for each of `gates` W_ih x_t + b_ih + b_hh as `[B, H]`; the `states`, `[B, H]` each; and the
+    `weights` by name: `weight_ih` `[G·H, I]`, `weight_hh` `[G·H, H]`, `bias_ih`, `bias_hh` `[G·H]`, and those that
+    `parameters` adds, with shapes such as `("H", "H")` in terms of the hidden size H and the input size I. It returns
+    the new states in the order of `states`, the first of which is the output. Registering a name again replaces the
+    cell. Raises `InputError` for a name that is taken or cannot be one.
+    """
+    if name in BUILT_IN:
+        raise InputError(f"the cell name {name!r} is taken; choose another than {', '.join(BUILT_IN)}")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise InputError(f"the cell name {name!r} is no identifier; choose letters, digits and underscores")
+    for what, names in (("gates", gates), ("states", states)):
+        if isinstance(names, str) or not names or len(set(names)) != len(names):
+            raise InputError(f"{what} of the cell {name!r} are {names!r}; expected a tuple of different names")
+    extra = dict(parameters or {})
+    for parameter, shape in extra.items():
+        if parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh") or not parameter.isidentifier():
+            raise InputError(f"parameter {parameter!r} of the cell {name!r} is taken or no identifier; rename it")
+        if not shape or not all(size in ("H", "I") or (isinstance(size, int) and size > 0) for size in shape):
+            raise InputError(f'shape of {parameter!r} is {shape!r}; expected a tuple of "H", "I" and positive numbers')
+
+    def register(function: UserStep) -> UserStep:
+        def step(
+            spec: CellSpec,
+            x: Tensor,
+            states: tuple[Tensor, ...],
+            weights: dict[str, Tensor],
+            recurrent_mask: Tensor | None = None,
+        ) -> tuple[Tensor, ...]:
+            z = from_input(x, weights)
+            if spec.bias:
+                z = z + weights["bias_hh"]
+            return function(by_gate(spec, z), states, weights)
+
+        origin = source or f"registered by {function.__qualname__}"
+        register_family(name, Family(tuple(gates), tuple(states), origin, extra))
+        STEPS[name] = step
+        define_operators(name)
+        return function
+
+    return register
