@@ -1,0 +1,37 @@
+"""The documentation says what the code does."""
+
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from peephole.reference.sequence import STEPS
+from peephole.spec import FAMILIES
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(autouse=True)
+def cells_as_before() -> Iterator[None]:
+    before = dict(FAMILIES), dict(STEPS)
+    yield
+    for registry, content in zip((FAMILIES, STEPS), before, strict=True):
+        registry.clear()
+        registry.update(content)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")  # sizes are letters there
+def test_the_page_of_cells_is_what_the_specs_say() -> None:
+    page = runpy.run_path(str(DOCS / "make_cells.py"))["text"]()
+    assert (DOCS / "cells.md").read_text(encoding="utf-8") == page, "run `python docs/make_cells.py`"
+
+
+def test_the_examples_of_own_cells_run() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "own_cells.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "own_cells.md", "exec"), names)
+    assert names["output"].shape == (50, 3, 32)  # pyright: ignore[reportAttributeAccessIssue]
+    assert names["y"].shape == (3, 16)  # pyright: ignore[reportAttributeAccessIssue]
