@@ -152,6 +152,20 @@ class CellSpec(Switches):
     family: str
     projected: bool = field(default=False, kw_only=True)
 
+    # Made once, because every call of a layer asks for them.
+
+    # Names of the pre-activations, in the order in which their rows are stacked; a missing gate has no rows.
+    gates: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    # Names of the states, in the order in which they are passed; the first is the output. `h_1`, `h_2`, … are h one,
+    # two, … steps earlier; full gate recurrence carries its gates.
+    states: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    # The spec as one short text, for example `rnn bias=False nonlinearity=relu`; `parse_spec` reads it back.
+    code: str = field(init=False, repr=False, compare=False)
+
+    _parameter_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise InputError(f"unknown cell family {self.family!r}; choose one of {', '.join(FAMILIES)}")
@@ -167,9 +181,12 @@ class CellSpec(Switches):
             raise InputError(
                 f"layer_norm needs the cell's own pre-activations; normalise inside the step of {self.family!r}"
             )
+        place = object.__setattr__
+        place(self, "gates", self._find_gates())
         self._check_contradictions()
-        # Asked for on each call of a layer; a field would be compared and printed.
-        object.__setattr__(self, "_parameter_names", tuple(self.parameter_shapes(1, 1, 1)))
+        place(self, "states", self._find_states())
+        place(self, "code", " ".join([self.family, *(f"{name}={value}" for name, value in self.changes.items())]))
+        place(self, "_parameter_names", tuple(self.parameter_shapes(1, 1, 1)))
 
     def _check_value(self, name: str, value: Any) -> None:
         kind = _value_kinds()[name]
@@ -202,9 +219,7 @@ class CellSpec(Switches):
 
     # --- names ---
 
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """Names of the pre-activations, in the order in which their rows are stacked; a missing gate has no rows."""
+    def _find_gates(self) -> tuple[str, ...]:
         missing = {"i": not self.input_gate, "f": self.coupled or not self.forget_gate, "o": not self.output_gate}
         return tuple(gate for gate in FAMILIES[self.family].gates if not missing.get(gate, False))
 
@@ -220,12 +235,7 @@ class CellSpec(Switches):
             return ()
         return tuple(gate for gate in self.gates if gate != "g" or self.candidate_peephole)
 
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Names of the states, in the order in which they are passed; the first is the output.
-
-        `h_1`, `h_2`, … are h one, two, … steps earlier; full gate recurrence carries its gates.
-        """
+    def _find_states(self) -> tuple[str, ...]:
         states = FAMILIES[self.family].states
         if self.gate_recurrence:
             return (*states, *self.sigmoid_gates)
@@ -245,23 +255,14 @@ class CellSpec(Switches):
     @property
     def changes(self) -> dict[str, Any]:
         """The switches that are not at their default, and `projected`."""
-        values = {
-            switch.name: (getattr(self, switch.name), switch.default)
-            for switch in fields(self)
-            if switch.name != "family"
-        }
-        return {name: value for name, (value, default) in values.items() if value != default}
-
-    @property
-    def code(self) -> str:
-        """The spec as one short text, for example `rnn bias=False nonlinearity=relu`; `parse_spec` reads it back."""
-        return " ".join([self.family, *(f"{name}={value}" for name, value in self.changes.items())])
+        defaults = {name: switch.default for name, switch in SWITCHES.items()} | {"projected": False}
+        return {name: getattr(self, name) for name, default in defaults.items() if getattr(self, name) != default}
 
     @property
     def beyond_torch(self) -> str:
         """What `torch.nn` lacks of this cell, as text; empty when it has it."""
         if self.family not in BUILT_IN:
-            return f"the cell {self.family!r}"
+            return f"cell {self.family!r}"
         known = {("bias", False), ("projected", True), ("nonlinearity", "relu")}
         missing = [f"{name}={value}" for name, value in self.changes.items() if (name, value) not in known]
         return f"{self.family} with {', '.join(missing)}" if missing else ""
@@ -302,7 +303,7 @@ class CellSpec(Switches):
 
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters of one layer and direction, in the order of `parameter_shapes`."""
-        return self._parameter_names  # pyright: ignore[reportAttributeAccessIssue]
+        return self._parameter_names
 
     def parameter_count(self, input_size: int, hidden_size: int, proj_size: int = 0) -> int:
         """How many numbers one layer and direction learns."""
@@ -410,7 +411,7 @@ def spec_of(family: str, variant: str | None = None, projected: bool = False, **
         return CellSpec(family, projected=projected, **switches)
     if family != "lstm":
         raise InputError(f"variant={variant!r} is a preset of the lstm; a {family} has none, set its switches")
-    if variant not in VARIANTS:
+    if not isinstance(variant, str) or variant not in VARIANTS:
         raise InputError(f"unknown variant {variant!r}; choose one of {', '.join(VARIANTS)}")
     return CellSpec(family, projected=projected, **(VARIANTS[variant] | switches))
 

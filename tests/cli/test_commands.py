@@ -5,6 +5,8 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,74 @@ def test_options_reach_the_run(tmp_path: Path, book: Path, cli: Cli, tiny: Any) 
     training = settings["training"]
     assert (training["carry"], training["clip_norm"], training["optimizer"]) == (False, None, "sgd")
     assert (training["schedule"], training["seed"], training["window"]) == ("constant", 5, 9)
+
+
+CELLS = {
+    "--layers 1 --cell lstm --peephole full": {"peephole": "full"},
+    "--layers 1 --variant NFG": {"variant": "NFG"},
+    "--layers 1 --variant FGR --learned-states": {"variant": "FGR", "learned_states": True},
+    "--layers 1 --cell gru --reset before --update writes": {"cell": "gru", "reset": "before", "update": "writes"},
+    "--layers 1 --cell rnn --taps 2 --residual full --layer-norm": {"taps": 2, "residual": "full", "layer_norm": True},
+    "--layers 1 --coupled --no-output-gate --no-bias": {"coupled": True, "output_gate": False, "bias": False},
+    "--zoneout 0.1 --zoneout-cell 0.3 --recurrent-dropout 0.2 --weight-drop 0.2 --learned-states --proj-size 4": {
+        "zoneout": 0.1,
+        "zoneout_cell": 0.3,
+        "recurrent_dropout": 0.2,
+        "weight_drop": 0.2,
+        "learned_states": True,
+        "proj_size": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("words", CELLS)
+def test_every_command_takes_every_kind_of_cell(tmp_path: Path, book: Path, cli: Cli, tiny: Any, words: str) -> None:
+    run = tmp_path / "run"
+    outcome = cli("train", book, *tiny, "--evaluate-every", 99, *words.split(), "--steps", 3, "--out", run)
+    assert outcome.code == 0, outcome.err
+    settings = json.loads((run / "config.json").read_text())["settings"]["model"]
+    assert {name: settings[name] for name in CELLS[words]} == CELLS[words]
+    measured = json.loads(cli("eval", run, "--json", "--no-baselines").out)
+    best = min(row["held_out"] for row in load(run).run.read_history() if "held_out" in row)
+    assert measured["nats_per_character"] == pytest.approx(best, rel=0.01)  # one text, not lanes of it
+    sampled = cli("sample", run, "--prime", "The ", "--length", 9, "--seed", 1)
+    assert sampled.code == 0, sampled.err
+    assert sampled.out.startswith("The ")
+    assert sampled == cli("sample", run, "--prime", "The ", "--length", 9, "--seed", 1)
+    likely = json.loads(cli("next", run, "--prime", "The", "--json").out)["next"]
+    assert sum(probability for _, probability in likely) == pytest.approx(1, abs=1e-5)
+    (tmp_path / "a.txt").write_text("the end")
+    assert cli("score", run, tmp_path / "a.txt").code == 0
+    count = sum(parameter.numel() for parameter in load(run).model.parameters())
+    assert f"{count:,} parameters" in json.loads(cli("info", run, "--json").out)["model"]
+    outcome = cli("train", f"--resume={run}", "--steps=5")
+    assert outcome.code == 0, outcome.err
+    assert [row["step"] for row in load(run).run.read_history()] == [1, 2, 3, 4, 5]
+
+
+def test_a_slow_cell_says_so_once(tmp_path: Path, book: Path, tiny: Any) -> None:
+    words = ["train", str(book), *tiny, "--peephole", "full", "--steps", "3", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "peephole", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    (line,) = (line for line in result.stderr.splitlines() if "slow" in line)
+    assert line.startswith("lstm peephole=full runs on the back end reference, ")
+    assert "explain_backend says more" in line
+
+
+def test_a_run_from_before_there_were_variants(trained: Path, tmp_path: Path, cli: Cli) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    known = ("cell", "layers", "hidden_size", "embedding_size", "dropout", "init", "forget_bias", "longest")
+    config["settings"]["model"] = {
+        name: config["settings"]["model"][name] for name in (*known, "nonlinearity", "backend")
+    }
+    (tmp_path / "run/config.json").write_text(json.dumps(config))
+    for words in (["eval"], ["sample"], ["next"]):
+        old, new = cli(*words, tmp_path / "run"), cli(*words, trained)
+        assert (old.code, old.out) == (0, new.out)
+    outcome = cli("train", "--resume", tmp_path / "run", "--steps", 61)
+    assert outcome.code == 0, outcome.err
+    assert [row["step"] for row in load(tmp_path / "run").run.read_history()][-1] == 61
 
 
 def test_resume_takes_a_longer_budget(tmp_path: Path, book: Path, cli: Cli, tiny: Any) -> None:

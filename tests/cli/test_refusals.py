@@ -119,6 +119,37 @@ CONTRADICTIONS = {
     "train --resume run book.txt": "leave FILES away",
     "train --resume run --steps 3 --minutes 2": "got 2 budgets",
 }
+CELLS = {
+    "train book.txt --cell gru --peephole full": "peephole='full' is a switch of the lstm; a gru has none",
+    "train book.txt --cell lstm --candidate-peephole": "candidate_peephole=True needs peepholes",
+    "train book.txt --coupled --no-input-gate": "coupled=True makes the forget gate 1 - i, and input_gate=False leaves",
+    "train book.txt --coupled --no-forget-gate": "coupled=True makes the forget gate 1 - i, and forget_gate=False",
+    "train book.txt --variant CIFG --no-input-gate": "coupled=True makes the forget gate 1 - i, and input_gate=False",
+    "train book.txt --cell gru --proj-size 4": "proj_size is an option of the lstm; a gru cannot project",
+    "train book.txt --cell lstm --nonlinearity relu": "nonlinearity='relu' is a switch of the rnn; a lstm has none",
+    "train book.txt --cell lstm --taps 2": "taps=2 is a switch of the rnn; a lstm has none",
+    "train book.txt --cell rnn --reset before": "reset='before' is a switch of the gru; a rnn has none",
+    "train book.txt --cell gru --variant NFG": "variant='NFG' is a preset of the lstm; a gru has none",
+    "train book.txt --cell rnn --residual input --taps 2": "residual='input' has no recurrent product, so taps=2",
+    "train book.txt --cell rnn --residual input --weight-drop 0.1": "weight_drop drops from the recurrent product",
+    "train book.txt --cell rnn --residual input --init identity": "residual='input' has none",
+    "train book.txt --cell rnn --taps 0": "taps is 0",
+    "train book.txt --variant NFG --init chrono --longest 9": "sets the gate that forgets, and",
+    "train book.txt --no-bias --init chrono --longest 9": "bias=False leaves none",
+    "train book.txt --gate-recurrence --no-input-gate --no-forget-gate --no-output-gate": "no gate left",
+    "train book.txt --proj-size 8": "--proj-size is 8; expected 0 (none) or less than 8",
+    "train book.txt --proj-size -1": "--proj-size is -1",
+    "train book.txt --zoneout 2": "--zoneout is 2.0; expected 0 to 1",
+    "train book.txt --zoneout -0.1": "--zoneout is -0.1; expected 0 to 1",
+    "train book.txt --zoneout-cell nan": "--zoneout-cell is nan",
+    "train book.txt --recurrent-dropout 1": "--recurrent-dropout is 1.0; expected 0 to below 1",
+    "train book.txt --weight-drop 1": "--weight-drop is 1.0; expected 0 to below 1",
+    "train book.txt --cell gru --zoneout-cell 0.1": "--zoneout-cell is the lstm's; a gru has no cell state",
+    "train book.txt --forget-bias nan": "forget_bias is nan",
+    "train --resume run --zoneout 0.1": "leave --zoneout away",
+    "train --resume run --peephole full": "leave --peephole away",
+    "train --resume run --no-input-gate": "leave --no-input-gate away",
+}
 QUESTIONS = {
     "eval run missing.txt": "missing.txt: cannot be read",
     "eval run book.txt empty.txt": "empty.txt: an empty file",
@@ -138,7 +169,7 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize(("words", "message"), (TEXTS | FOLDERS | NUMBERS | CONTRADICTIONS | QUESTIONS).items())
+@pytest.mark.parametrize(("words", "message"), (TEXTS | FOLDERS | NUMBERS | CONTRADICTIONS | CELLS | QUESTIONS).items())
 def test_one_line_and_nothing_left(place: Path, cli: Cli, tiny: tuple[str, ...], words: str, message: str) -> None:
     given = words.split()
     if given[0] == "train" and "--resume" not in given:
@@ -155,6 +186,10 @@ def test_one_line_and_nothing_left(place: Path, cli: Cli, tiny: tuple[str, ...],
     [
         "train book.txt --frobnicate 3",
         "train book.txt --cell transformer",
+        "train book.txt --variant XYZ",
+        "train book.txt --peephole most",
+        "train book.txt --taps two",
+        "train book.txt --zoneout some",
         "train book.txt --hidden-size many",
         "train book.txt --hidden-size 1.5",
         "train book.txt --steps",

@@ -11,6 +11,9 @@ from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
 from peephole.nn.initialisation import gate_rows
+from peephole.spec import SWITCHES, CellSpec
+
+from ..cells import MATRIX
 
 T, B, V, H = 9, 4, 11, 6
 CELLS = ["lstm", "gru", "rnn"]
@@ -135,3 +138,125 @@ def test_states_that_do_not_fit_are_refused(symbols: Tensor) -> None:
         model(symbols, model.initial_states(3))
     with pytest.raises(InputError, match="got 1 initial states; a lstm has 2: h, c"):
         model(symbols, model.initial_states(B)[:1])
+
+
+# --- every cell ---
+
+
+def of_the_matrix(name: str, **options: Any) -> SequenceModel:
+    spec = MATRIX[name]
+    switches = {switch: value for switch, value in spec.changes.items() if switch in SWITCHES}
+    return build(spec.family, proj_size=3 * spec.projected, **switches, **options)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_a_model_of_any_cell(name: str, symbols: Tensor, agree: Callable[..., None]) -> None:
+    """Shapes, states that carry on, a reset that begins anew, and a gradient for every parameter."""
+    model = of_the_matrix(name, layers=2)
+    spec = MATRIX[name]
+    assert model.recurrent.spec == model.config.spec == spec
+    logits, states = model(symbols)
+    assert logits.shape == (T, B, V)
+    assert [tuple(state.shape) for state in states] == [(2, B, size) for size in spec.state_sizes(H, 3)]
+    outputs, current = [], None
+    for part in symbols.split([4, 1, 4]):
+        output, current = model(part, current)
+        outputs.append(output)
+    agree(torch.cat(outputs), logits, 1e-5)
+    for got, want in zip(current, states, strict=True):
+        agree(got, want, 1e-5)
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    resets[4] = True
+    again, _ = model(symbols, states, resets)
+    agree(again[4:], model(symbols[4:])[0], 1e-5)
+    model(symbols)[0].square().sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    still = {key for key, parameter in model.named_parameters() if not parameter.grad.any()}
+    assert not still
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_forget_bias_is_set_where_there_is_a_forget_gate(name: str) -> None:
+    """It has a default, so that a cell without one must not mind."""
+    spec, model = MATRIX[name], of_the_matrix(name, forget_bias=1.5)
+    has_gate = spec.family == "lstm" and spec.bias and spec.forget_gate
+    assert model.recurrent.forget_bias == (1.5 if has_gate else None)
+    if not has_gate:
+        return
+    gate, want = ("i", -1.5) if spec.coupled else ("f", 1.5)
+    for named in model.recurrent.named_layers():
+        total = named["bias_ln"] if spec.layer_norm else named["bias_ih"] + named["bias_hh"]
+        assert torch.equal(total.detach()[gate_rows(spec, gate, H)], torch.full((H,), want))
+
+
+def test_a_preset_and_switches() -> None:
+    assert ModelConfig(variant="NFG").spec == CellSpec("lstm", peephole="diagonal", forget_gate=False)
+    assert ModelConfig(variant="NFG", peephole="full").spec == CellSpec("lstm", peephole="full", forget_gate=False)
+    assert ModelConfig(variant="NP").spec == ModelConfig().spec == CellSpec("lstm")
+    assert ModelConfig(proj_size=8).spec == CellSpec("lstm", projected=True)
+    assert ModelConfig(cell="gru", reset="before", bias=False).spec == CellSpec("gru", reset="before", bias=False)
+
+
+def test_states_that_are_learned_are_where_a_text_starts(symbols: Tensor, agree: Callable[..., None]) -> None:
+    model = build(learned_states=True, layers=2)
+    names = [f"recurrent.state_{state}_l{layer}" for layer in (0, 1) for state in "hc"]
+    parameters = dict(model.named_parameters())
+    assert [name for name in parameters if "state_" in name] == names
+    with torch.no_grad():
+        for name in names:
+            parameters[name].normal_()
+    for state, initial in zip("hc", model.initial_states(B), strict=True):
+        want = torch.stack([parameters[f"recurrent.state_{state}_l{layer}"] for layer in (0, 1)])
+        assert torch.equal(initial, want[:, None].expand(-1, B, -1))
+    logits, _ = model(symbols)
+    agree(model(symbols, model.initial_states(B))[0], logits, 1e-6)
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    resets[5, 1] = True
+    agree(model(symbols, None, resets)[0][5:, 1:2], model(symbols[5:, 1:2])[0], 1e-5)
+    logits.square().sum().backward()
+    assert all(bool(parameters[name].grad.any()) for name in names)
+
+
+def test_noise_acts_in_training_only_but_for_the_share_of_zoneout(symbols: Tensor) -> None:
+    rates = {"recurrent_dropout": 0.3, "zoneout": 0.2, "zoneout_cell": 0.1, "weight_drop": 0.4}
+    noise = build(**rates).recurrent.noise
+    assert {name: getattr(noise, name) for name in rates} == rates
+    for name, rate in rates.items():
+        model, plain = build(**{name: rate}), build()
+        assert not torch.equal(model(symbols)[0], model(symbols)[0])
+        model.eval()
+        assert torch.equal(model(symbols)[0], model(symbols)[0])
+        assert torch.equal(model(symbols)[0], plain(symbols)[0]) == (not name.startswith("zoneout"))
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": 0}, "--layers is 0; expected at least 1"),
+        ({"hidden_size": 0}, "--hidden-size is 0; expected at least 1"),
+        ({"embedding_size": -3}, "--embedding-size is -3; expected at least 1"),
+        ({"dropout": 1.0}, "--dropout is 1.0; expected 0 to below 1"),
+        ({"proj_size": 6}, "--proj-size is 6; expected 0 (none) or less than 6"),
+        ({"proj_size": -1}, "--proj-size is -1; expected 0 (none) or less than 6"),
+        ({"init": "chrono"}, "--init chrono needs --longest, the longest dependency in steps"),
+        (
+            {"cell": "gru", "proj_size": 2},
+            "proj_size is an option of the lstm; a gru cannot project its hidden state",
+        ),
+        ({"cell": "gru", "variant": "V"}, "variant='V' is a preset of the lstm; a gru has none, set its switches"),
+        ({"variant": "X"}, "unknown variant 'X'; choose one of V, NIG, NFG, NOG, NIAF, NOAF, CIFG, NP, FGR"),
+        ({"taps": 2}, "taps=2 is a switch of the rnn; a lstm has none"),
+        ({"cell": "rnn", "taps": 0}, "taps is 0; expected a whole number of at least 1"),
+        (
+            {"variant": "CIFG", "input_gate": False},
+            "coupled=True makes the forget gate 1 - i, and input_gate=False leaves no i; drop one of them",
+        ),
+        ({"candidate_peephole": True}, "candidate_peephole=True needs peepholes; set peephole='diagonal' or 'full'"),
+    ],
+    ids=str,
+)
+def test_settings_that_fit_no_model(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ModelConfig(**({"hidden_size": H} | options))
+    assert str(caught.value) == message

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from peephole.nn.cells import GRUCell, LSTMCell
-from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+from peephole.nn.layers import GRU, LSTM, RNN
+from peephole.nn.recurrent import Recurrent
+
+from ..cells import MATRIX, PLAIN
 
 
 @pytest.mark.parametrize("lengths", [None, [12, 20, 0, 7, 1]], ids=["full", "lengths"])
@@ -74,3 +77,28 @@ def test_float64_stays_as_it_is(kind: type[Recurrent]) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         output, _ = layer(x)
     assert torch.equal(output, layer(x)[0])
+
+
+@pytest.mark.parametrize("name", [name for name in MATRIX if name not in PLAIN])
+def test_cells_that_torch_lacks_are_near_float32_too(name: str, agree: Callable[..., None]) -> None:
+    """As above, over fewer steps, which the cells without bounds need."""
+    torch.manual_seed(0)
+    spec = MATRIX[name]
+    layer = Recurrent(spec, 12, 33, proj_size=16 * spec.projected, bidirectional=True)
+    x, upstream = torch.randn(6, 5, 12), torch.randn(6, 5, 2 * (layer.proj_size or 33))
+    results: list[dict[str, torch.Tensor]] = []
+    for enabled in (True, False):
+        fed = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            output, finals = layer(fed, lengths=[6, 5, 0, 3, 1])
+        finals = finals if isinstance(finals, tuple) else (finals,)
+        assert output.dtype == (torch.bfloat16 if enabled else torch.float32)
+        assert all(state.dtype == torch.float32 for state in finals)
+        layer.zero_grad()
+        torch.autograd.backward([output, *finals], [upstream.to(output.dtype), *map(torch.ones_like, finals)])
+        results.append({"output": output, "gradient of x": fed.grad} | {f"final {i}": s for i, s in enumerate(finals)})
+        results[-1] |= {f"gradient of {name}": parameter.grad for name, parameter in layer.named_parameters()}
+    low, full = results
+    for name, tensor in full.items():
+        assert low[name].dtype == (torch.bfloat16 if name == "output" else torch.float32), name
+        agree(low[name], tensor, 2**-4, name, rms=2**-6)

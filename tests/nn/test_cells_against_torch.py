@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from peephole.errors import InputError
 from peephole.nn.cells import Cell, GRUCell, LSTMCell, RNNCell
+from peephole.nn.recurrent import Recurrent
+
+from ..cells import MATRIX
 
 CELLS: dict[str, tuple[type[Cell], type[nn.RNNCellBase], dict[str, Any]]] = {
     "rnn tanh": (RNNCell, nn.RNNCell, {"nonlinearity": "tanh"}),
@@ -77,6 +80,45 @@ def test_equal_seeds_give_equal_cells(name: str, bias: bool) -> None:
     assert all(torch.equal(cell.state_dict()[key], value) for key, value in other.items())
     cell.reset_parameters()
     assert not any(torch.equal(cell.state_dict()[key], value) for key, value in other.items())
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_switches_are_keywords_and_a_loop_of_steps_is_a_layer(name: str, agree: Callable[..., None]) -> None:
+    """Outputs, states and gradients, also of a single row, and of states that nobody gave."""
+    spec = MATRIX[name]
+    options = {switch: value for switch, value in spec.changes.items() if switch != "projected"}
+    sizes = {"proj_size": 3} if spec.projected else {}
+    torch.manual_seed(0)
+    cell = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}[spec.family](
+        4, 6, dtype=torch.float64, **options, **sizes
+    )
+    torch.manual_seed(0)
+    layer = Recurrent(spec, 4, 6, dtype=torch.float64, **sizes)
+    assert cell.spec == spec
+    state_dict = cell.state_dict()
+    assert list(state_dict) == list(spec.parameter_names())
+    assert all(torch.equal(state_dict[key.removesuffix("_l0")], value) for key, value in layer.state_dict().items())
+    for weight in [*cell.parameters(), *layer.parameters()]:
+        weight.data.mul_(1.5)
+    x, states = draw(5, 3, 4, seed=5), None
+    want, want_states = layer(x)
+    for t in range(5):
+        states = cell(x[t], states)
+        agree(states[0] if isinstance(states, tuple) else states, want[t], 1e-12)
+    alone = None
+    for t in range(5):
+        alone = cell(x[t, 1], alone)
+    states, want_states, alone = (
+        found if isinstance(found, tuple) else (found,) for found in (states, want_states, alone)
+    )
+    upstream = [draw(*state.shape, seed=9 + i) for i, state in enumerate(states)]
+    torch.autograd.backward(states, upstream)
+    torch.autograd.backward([state[0] for state in want_states], upstream)
+    for name, one, other, row in zip(spec.states, states, want_states, alone, strict=True):
+        agree(one, other[0], 1e-12, name)
+        agree(row, one[1], 1e-12, name)
+    for name in spec.parameter_names():
+        agree(getattr(cell, name).grad, getattr(layer, f"{name}_l0").grad, 1e-12, name, floor=0.01)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Weights to and from torch.nn, by state_dict and by `from_torch` and `to_torch`; equal seeds give equal nets."""
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -8,8 +9,12 @@ import torch
 from torch import nn
 
 from peephole.errors import InputError
+from peephole.nn.cells import GRUCell, LSTMCell, RNNCell
 from peephole.nn.exchange import from_torch, to_torch
-from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+from peephole.nn.layers import GRU, LSTM, RNN
+from peephole.nn.recurrent import Recurrent
+
+from ..cells import MATRIX, PLAIN
 
 CELLS: dict[str, tuple[type[Recurrent], type[nn.RNNBase], dict[str, Any]]] = {
     "rnn tanh": (RNN, nn.RNN, {"nonlinearity": "tanh"}),
@@ -115,3 +120,78 @@ def test_only_layers_of_torch_are_taken(module: nn.Module) -> None:
     with pytest.raises(InputError) as caught:
         from_torch(module)
     assert str(caught.value) == f"got a {type(module).__name__}; expected torch.nn.RNN, LSTM or GRU"
+
+
+# --- cells that torch.nn lacks ---
+
+LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+STEPS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+
+
+def keywords(name: str) -> dict[str, Any]:
+    """The cell of the matrix as keywords of a public class."""
+    spec = MATRIX[name]
+    options = {switch: value for switch, value in spec.changes.items() if switch != "projected"}
+    return options | ({"proj_size": 2} if spec.projected else {})
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_what_torch_lacks_stays_here_and_is_named(name: str) -> None:
+    spec = MATRIX[name]
+    layer = LAYERS[spec.family](4, 7, **keywords(name))
+    if name in PLAIN or set(spec.changes) <= {"bias", "projected"}:
+        assert same(to_torch(layer), layer)
+        return
+    with pytest.raises(InputError) as caught:
+        to_torch(layer)
+    assert str(caught.value) == f"torch.nn has no {spec.beyond_torch}; keep {layer!r} as it is"
+    for switch in set(spec.changes) - {"bias", "projected"}:
+        assert f"{switch}={spec.changes[switch]}" in spec.beyond_torch
+
+
+@pytest.mark.parametrize(
+    ("layer", "lacking"),
+    [
+        (GRU(3, 4, update="writes", bias=False), "gru with update=writes"),
+        (LSTM(3, 4, variant="NFG"), "lstm with peephole=diagonal, forget_gate=False"),
+        (LSTM(3, 4, zoneout=0.1), "noise in the recurrence"),
+        (LSTM(3, 4, learned_states=True), "learned states"),
+        (
+            RNN(3, 4, taps=2, weight_drop=0.5, learned_states=True),
+            "rnn with taps=2 and no noise in the recurrence and no learned states",
+        ),
+    ],
+)
+def test_everything_that_torch_lacks_is_in_one_line(layer: Recurrent, lacking: str) -> None:
+    with pytest.raises(InputError) as caught:
+        to_torch(layer)
+    assert str(caught.value) == f"torch.nn has no {lacking}; keep {layer!r} as it is"
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_a_module_survives_copy_and_pickle_and_its_description_builds_it_again(name: str) -> None:
+    spec = MATRIX[name]
+    classes = {kind.__name__: kind for kind in (*LAYERS.values(), *STEPS.values())}
+    for kind in (LAYERS[spec.family], STEPS[spec.family]):
+        module = kind(4, 7, **keywords(name))
+        again = pickle.loads(pickle.dumps(module))
+        assert same(copy.deepcopy(module), module)
+        assert same(again, module)
+        assert again.spec == spec
+        described = eval(repr(module), classes)
+        assert described.spec == spec
+        assert described.proj_size == module.proj_size
+        assert repr(described) == repr(module)
+        assert "projected" not in repr(module)
+    layer = Recurrent(spec, 4, 7, proj_size=2 * spec.projected)
+    assert repr(layer) == repr(LAYERS[spec.family](4, 7, **keywords(name)))
+
+
+def test_a_preset_is_described_by_its_switches() -> None:
+    assert repr(LSTM(3, 4, variant="NFG")) == "LSTM(3, 4, peephole='diagonal', forget_gate=False)"
+    assert repr(LSTM(3, 4, variant="NP")) == "LSTM(3, 4)"
+    assert (
+        repr(LSTMCell(3, 4, variant="CIFG", proj_size=2))
+        == "LSTMCell(3, 4, peephole='diagonal', coupled=True, proj_size=2)"
+    )
+    assert repr(RNN(3, 4, 2, taps=2, zoneout=0.1)) == "RNN(3, 4, taps=2, num_layers=2, zoneout=0.1)"

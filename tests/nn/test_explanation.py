@@ -7,9 +7,13 @@ from torch import nn
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
-from peephole.nn.cells import LSTMCell
+from peephole.nn.cells import Cell, LSTMCell
 from peephole.nn.explanation import explain_backend
 from peephole.nn.layers import GRU, LSTM
+from peephole.nn.recurrent import Recurrent
+from peephole.ops import BACKENDS, Call, supports
+
+from ..cells import MATRIX, PLAIN
 
 
 def test_a_layer_and_its_refusals() -> None:
@@ -57,3 +61,25 @@ def test_a_module_without_recurrent_parts(module: nn.Module) -> None:
 def test_a_back_end_that_is_unknown() -> None:
     with pytest.raises(InputError, match="unknown back end 'gpu'; choose one of auto, torch, reference"):
         explain_backend(GRU(3, 4, backend="gpu"))
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_every_cell_is_told_who_runs_it_and_why(name: str) -> None:
+    """The line below the head is the back end that says yes first; every kernel before it has its reason."""
+    spec = MATRIX[name]
+    for kind, steps in ((Recurrent, "many steps"), (Cell, "one step")):
+        module = kind(spec, 3, 4, proj_size=2 * spec.projected)
+        head, chosen, *reasons = explain_backend(module).splitlines()
+        assert head == f"{kind.__name__}: {spec.code}, float32 on cpu, {steps}"
+        call = Call(spec, "cpu", torch.float32, one=kind is Cell)
+        backend = next(backend for backend in BACKENDS if supports(backend, call))
+        assert chosen.startswith(f"  {backend}: ")
+        assert all(reason.startswith("    not ") and ": " in reason for reason in reasons)
+        assert len(reasons) == len({reason.split(":")[0] for reason in reasons})
+        if name not in PLAIN and spec.beyond_torch:
+            assert f"    not onednn: oneDNN has no {spec.beyond_torch}" in reasons
+        if backend == "reference":
+            assert chosen == "  reference: the equations, step by step through autograd"
+            assert len(reasons) == 3
+            with pytest.raises(InputError, match=f"^back end 'torch' cannot run {spec.code}: cudnn: "):
+                explain_backend(kind(spec, 3, 4, proj_size=2 * spec.projected, backend="torch"))

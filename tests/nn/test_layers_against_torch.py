@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from peephole.nn import layers
-from peephole.nn.layers import GRU, LSTM, RNN, Recurrent
+from peephole.nn.layers import GRU, LSTM, RNN
+from peephole.nn.recurrent import Recurrent
 
 CELLS: dict[str, tuple[type[Recurrent], type[nn.RNNBase], dict[str, Any]]] = {
     "rnn tanh": (RNN, nn.RNN, {"nonlinearity": "tanh"}),

@@ -9,6 +9,7 @@ import pytest
 from peephole.data.config import TextData
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.spec import CellSpec
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.config import TrainingConfig
 
@@ -41,6 +42,60 @@ def test_a_setting_that_an_older_version_did_not_know_has_its_default() -> None:
     settings = through_json(TASK)
     del settings["training"]["patience"], settings["model"]["init"]
     assert task_from(settings, WHERE) == TASK
+
+
+def test_settings_of_runs_from_before_there_were_variants() -> None:
+    """The model settings of peephole 0.2 and older, as they stand in config.json."""
+    old = {
+        "cell": "rnn",
+        "layers": 3,
+        "hidden_size": 12,
+        "embedding_size": 7,
+        "dropout": 0.2,
+        "init": "identity",
+        "forget_bias": 1.0,
+        "longest": None,
+        "nonlinearity": "relu",
+        "backend": "torch",
+    }
+    settings = through_json(TASK)
+    settings["model"] = old
+    model = task_from(settings, WHERE).model
+    assert model.spec == CellSpec("rnn", nonlinearity="relu")
+    assert {name: getattr(model, name) for name in old} == old
+    defaults = ModelConfig()
+    for name, value in through_json(TextTask(model=model))["model"].items():
+        assert value == (old[name] if name in old else getattr(defaults, name))
+    for cell in ("lstm", "gru"):
+        settings["model"] = {**old, "cell": cell, "nonlinearity": "tanh", "init": "torch"}
+        assert task_from(settings, WHERE).model.spec == CellSpec(cell)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelConfig(variant="NFG", learned_states=True, proj_size=4),
+        ModelConfig(peephole="full", candidate_peephole=True, coupled=True),
+        ModelConfig(cell="rnn", taps=3, residual="full", layer_norm=True, bias=False, forget_bias=None),
+        ModelConfig(cell="gru", reset="before", update="writes", zoneout=0.1, recurrent_dropout=0.2, weight_drop=0.3),
+        ModelConfig(variant="FGR", zoneout_cell=0.5, input_activation=False),
+    ],
+)
+def test_settings_of_variants_come_back(model: ModelConfig) -> None:
+    task = TextTask(model=model)
+    again = task_from(through_json(task), WHERE)
+    assert again == task
+    assert again.model.spec == model.spec
+
+
+def test_a_preset_and_the_switches_beside_it() -> None:
+    assert ModelConfig(variant="NFG").spec == CellSpec("lstm", peephole="diagonal", forget_gate=False)
+    assert ModelConfig(variant="NFG", peephole="full").spec == CellSpec("lstm", peephole="full", forget_gate=False)
+    assert ModelConfig(variant="V", bias=False).spec == CellSpec("lstm", peephole="diagonal", bias=False)
+    assert ModelConfig(variant="NP").spec == ModelConfig().spec == CellSpec("lstm")
+    assert ModelConfig(variant="NFG").start["forget_bias"] is None
+    assert ModelConfig(variant="CIFG").start["forget_bias"] == 1.0
+    assert ModelConfig(bias=False).start["forget_bias"] is None
 
 
 def test_whole_numbers_serve_as_numbers() -> None:
@@ -94,6 +149,20 @@ def test_values_of_another_kind_are_refused_or_mean_what_they_say(junk: Any) -> 
         ("model", "hidden_size", True),
         ("model", "init", None),
         ("model", "longest", "far"),
+        ("model", "variant", "XYZ"),
+        ("model", "variant", 3),
+        ("model", "peephole", True),
+        ("model", "peephole", "full"),  # of a gru
+        ("model", "reset", "never"),
+        ("model", "taps", 0),
+        ("model", "taps", True),
+        ("model", "taps", 2),
+        ("model", "bias", 1),
+        ("model", "learned_states", "yes"),
+        ("model", "proj_size", 1.5),
+        ("model", "proj_size", -4),
+        ("model", "zoneout", "some"),
+        ("model", "weight_drop", None),
         ("training", "optimizer", "lion"),
         ("training", "carry", 1),
         ("training", "steps", "ten"),

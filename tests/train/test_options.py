@@ -14,13 +14,17 @@ from peephole.data.config import TextData
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
+from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
+from peephole.tasks import load
 from peephole.tasks.config import TextTask
 from peephole.tasks.text import TextModel, TextObjective
 from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import OPTIMIZERS, TrainingConfig
 from peephole.train.contract import Listener
+
+from .test_resume import Killed, Killer
 
 TRAINING = TrainingConfig(steps=3, batch_size=4, window=16, threads=1, warmup=0)
 MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.0)
@@ -81,6 +85,89 @@ def test_every_optimiser_learns(train: Train, name: str) -> None:
     rate = {"sgd": 1.0, "asgd": 1.0, "adadelta": 30.0, "adagrad": 0.05}.get(name, 0.01)
     measured = train(optimizer=name, learning_rate=rate, steps=12).heard.evaluations
     assert measured[-1][0]["held_out"] < measured[0][0]["held_out"] - 0.02
+
+
+CELLS: dict[str, dict[str, Any]] = {
+    "lstm full peephole": {"peephole": "full", "candidate_peephole": True},
+    "lstm FGR": {"variant": "FGR"},
+    "lstm layer norm": {"layer_norm": True},
+    "lstm projected": {"proj_size": 4, "learned_states": True},
+    "gru before, writes": {"cell": "gru", "reset": "before", "update": "writes"},
+    "rnn taps, residual": {"cell": "rnn", "taps": 2, "residual": "full"},
+    "noise": {"zoneout": 0.1, "zoneout_cell": 0.3, "recurrent_dropout": 0.2, "weight_drop": 0.2},
+    "noise, learned": {
+        "variant": "V",
+        "zoneout": 0.1,
+        "recurrent_dropout": 0.2,
+        "weight_drop": 0.2,
+        "learned_states": True,
+        "proj_size": 4,
+        "dropout": 0.2,
+    },
+}
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if "residual" not in name])  # whose sums grow without end
+def test_every_kind_of_cell_learns(train: Train, name: str) -> None:
+    trained = train(**CELLS[name], layers=1, learning_rate=0.03, steps=8, evaluate_every=100, held_out=0.05)
+    ((row, _),) = trained.heard.evaluations
+    assert row["held_out"] < math.log(len(trained.model.tokenizer)) - 0.1
+    again = TextObjective(trained.model.corpus, TRAINING).evaluate(load(trained.model.run.folder).model)
+    assert again == pytest.approx(row["held_out"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("noise, learned", {"separator": "\n"}),
+        ("rnn taps, residual", {}),
+        pytest.param("lstm FGR", {"separator": "\n"}, marks=pytest.mark.slow),
+        pytest.param("noise", {}, marks=pytest.mark.slow),
+        pytest.param("noise, learned", {"separator": "\n", "bptt": "full"}, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_resumed_equals_never_killed(
+    tmp_path: Path, book: Path, kept: Callable[[Path], Any], name: str, more: dict[str, Any]
+) -> None:
+    settings = TextTask(
+        TextData((book,), held_out=0.1, separator=more.get("separator")),
+        dataclasses.replace(MODEL, layers=1, **CELLS[name]),
+        dataclasses.replace(
+            TRAINING,
+            steps=4,
+            checkpoint_seconds=0.0,
+            evaluate_every=3,
+            longest_document=1000,
+            bptt=more.get("bptt", "truncated"),
+        ),
+    )
+    TextModel.create(settings, tmp_path / "whole").fit()
+    model = TextModel.create(settings, tmp_path / "killed")
+    for step in (2, 4):
+        with pytest.raises(Killed):
+            model.fit(Killer(step))
+        torch.manual_seed(step)  # a new process begins with other random numbers
+        model = TextModel.resume(Run.open(tmp_path / "killed"))
+    model.fit()
+    assert kept(tmp_path / "killed") == kept(tmp_path / "whole")
+
+
+def test_learned_states_are_trained_where_texts_begin(train: Train) -> None:
+    """With carried states every lane starts from zero or from the learned state once, and at each border."""
+    trained = train(learned_states=True, separator="\n", steps=5, learning_rate=0.01)
+    states = {key: value for key, value in trained.model.model.named_parameters() if "state_" in key}
+    assert len(states) == 4
+    assert all(bool((value != 0).all()) for value in states.values())
+    plain = train(learned_states=True, steps=1, learning_rate=0.01)
+    assert all(bool(value.any()) for key, value in plain.model.model.named_parameters() if "state_" in key)
+
+
+def test_noise_is_for_training_alone(train: Train) -> None:
+    noisy, plain = train(**CELLS["noise"], layers=1, steps=1), train(layers=1, zoneout=0.1, steps=1)
+    assert noisy.divergences[0] != plain.divergences[0]
+    model = noisy.model.model.eval()
+    symbols = torch.zeros(9, 2, dtype=torch.int64)
+    assert torch.equal(model(symbols)[0], model(symbols)[0])
 
 
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant", "exponential", "plateau"])

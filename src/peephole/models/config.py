@@ -77,7 +77,14 @@ class ModelConfig(Switches, Stack):
             raise InputError("--init chrono needs --longest, the longest dependency in steps")
         if self.proj_size and not 0 < self.proj_size < self.hidden_size:
             raise InputError(f"--proj-size is {self.proj_size}; expected 0 (none) or less than {self.hidden_size}")
-        _ = self.spec
+        for name in ("recurrent_dropout", "weight_drop", "zoneout", "zoneout_cell"):
+            rate, whole = getattr(self, name), name.startswith("zoneout")
+            if not 0.0 <= rate <= 1.0 or (rate == 1.0 and not whole):
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{option} is {rate}; expected 0 to {'1' if whole else 'below 1'}")
+        spec = self.spec
+        if self.zoneout_cell and "c" not in spec.states:
+            raise InputError(f"--zoneout-cell is the lstm's; a {self.cell} has no cell state")
 
     @property
     def spec(self) -> CellSpec:

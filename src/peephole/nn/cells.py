@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from peephole.errors import InputError
-from peephole.nn.construction import arguments_text, check_backend, check_keys, check_sizes, take_spec
+from peephole.nn.construction import arguments_text, check_backend, check_keys, check_projection, check_sizes, take_spec
 from peephole.nn.initialisation import check_initialisation, initialise
 from peephole.ops import run_layer
-from peephole.spec import CellSpec
+from peephole.spec import BUILT_IN, CellSpec
 
 
 class Cell(nn.Module):
@@ -39,12 +39,7 @@ class Cell(nn.Module):
         spec = CellSpec(spec) if isinstance(spec, str) else spec
         check_sizes(input_size=input_size, hidden_size=hidden_size)
         check_backend(backend)
-        if proj_size and not 0 < proj_size < hidden_size:
-            raise InputError(f"proj_size is {proj_size}; expected 0 (none) or a size below hidden_size={hidden_size}")
-        if bool(proj_size) != spec.projected:
-            raise InputError(
-                f"proj_size is {proj_size} and the spec is {spec.code!r}; expected both or none to project"
-            )
+        check_projection(spec, hidden_size, proj_size)
         check_initialisation(spec, init, forget_bias, longest)
         self.spec, self.input_size, self.hidden_size, self.bias = spec, input_size, hidden_size, spec.bias
         self.backend, self.init, self.forget_bias, self.longest = backend, init, forget_bias, longest
@@ -85,6 +80,10 @@ class Cell(nn.Module):
             states = [state if input.dim() == 2 else state[None] for state in given]
         _, finals = run_layer(self.spec, x[None], states, self.weights(), backend=self.backend)
         return finals if input.dim() == 2 else tuple(state[0] for state in finals)
+
+    def _get_name(self) -> str:
+        name = super()._get_name()
+        return f"{self.spec.family.upper()}Cell" if type(self) is Cell and self.spec.family in BUILT_IN else name
 
     def extra_repr(self) -> str:
         options = {"proj_size": (self.proj_size, 0), "backend": (self.backend, "auto")}

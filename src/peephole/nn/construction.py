@@ -25,6 +25,14 @@ def check_sizes(**sizes: int) -> None:
             raise InputError(f"{name} is {size}; expected at least 1")
 
 
+def check_projection(spec: CellSpec, hidden_size: int, proj_size: int) -> None:
+    """Raise `InputError` unless `proj_size` is below the hidden size, and there where the spec projects."""
+    if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
+        raise InputError(f"proj_size is {proj_size!r}; expected 0 (none) or a size below hidden_size={hidden_size}")
+    if bool(proj_size) != spec.projected:
+        raise InputError(f"proj_size is {proj_size} and the spec is {spec.code!r}; expected both or none to project")
+
+
 def check_backend(backend: str) -> None:
     """Raise `InputError` for a back end that nobody knows."""
     if backend != "auto" and backend not in BACKENDS:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from peephole.errors import InputError
-from peephole.spec import CellSpec
+from peephole.spec import BUILT_IN, CellSpec
 
 Scheme = Literal["torch", "orthogonal", "identity", "chrono"]
 
@@ -35,7 +35,7 @@ def check_initialisation(spec: CellSpec, scheme: str, forget_bias: float | None,
         raise InputError("chrono initialisation and forget_bias set biases, and bias=False leaves none")
     if scheme == "chrono" and forget_bias is not None:
         raise InputError(f"chrono initialisation draws the forget gate's bias, and forget_bias={forget_bias} sets it")
-    if forget_bias is not None and not ("f" in spec.gates or spec.coupled):
+    if forget_bias is not None and (spec.family == "gru" or not _memory_gate(spec)):
         raise InputError(f"forget_bias is the forget gate's, and {spec.code} has no forget gate")
     if forget_bias is not None and not math.isfinite(forget_bias):
         raise InputError(f"forget_bias is {forget_bias}; expected a finite number")
@@ -43,6 +43,8 @@ def check_initialisation(spec: CellSpec, scheme: str, forget_bias: float | None,
 
 def _memory_gate(spec: CellSpec) -> tuple[str, int] | None:
     """The gate that decides how much of the old state stays, and 1 where it opens for the old, -1 for the new."""
+    if spec.family not in BUILT_IN:  # whose gates may mean anything
+        return None
     if "f" in spec.gates:
         return "f", 1
     if spec.coupled:  # f = 1 - i
@@ -68,7 +70,8 @@ def initialise(
     gate recurrence zero. `identity`: recurrent matrix the identity on the last hidden state, the rest as before (Le,
     Jaitly & Hinton 2015). `chrono`: as torch, then gate biases log U(1, longest − 1), so that time constants spread up
     to `longest` steps (Tallec & Ollivier 2018). `forget_bias` sets the forget gate's total bias (Gers et al. 2000,
-    Jozefowicz et al. 2015). Layer normalisation starts at scale 1 and shift 0 or, where a bias was asked for, at that.
+    Jozefowicz et al. 2015). Layer normalisation starts at
+    scale 1 and shift 0 or, where a bias was asked for, at that; the biases before it start at zero.
     """
     check_initialisation(spec, scheme, forget_bias, longest)
     for named in layers:
@@ -80,8 +83,10 @@ def initialise(
             _structured(spec, named, scheme)
         if spec.layer_norm:
             named["weight_ln"].fill_(1.0)
-            if spec.bias:
-                named["bias_ln"].zero_()
+        if spec.layer_norm and spec.bias:  # random biases alone would be blown up to variance 1 where the input is zero
+            for name in ("bias_ih", "bias_hh", "bias_ln"):
+                if name in named:
+                    named[name].zero_()
         if scheme == "chrono":
             _chrono(spec, named, hidden_size, longest or 3)
         if forget_bias is not None:

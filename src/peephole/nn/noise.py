@@ -29,6 +29,8 @@ class Noise:
     def __post_init__(self) -> None:
         for field in fields(self):
             value, top = getattr(self, field.name), "1" if field.name.startswith("zoneout") else "below 1"
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"{field.name} is {value!r}; expected a probability from 0 to {top}")
             if not 0.0 <= value <= 1.0 or (value == 1.0 and top != "1"):
                 raise InputError(f"{field.name} is {value}; expected a probability from 0 to {top}")
 
@@ -95,6 +97,14 @@ class Noise:
         return weight * noise.dropout_mask(self.weight_drop, seed, noise.WEIGHT, layer, rows, columns, weight.dtype)
 
 
-def draw_seed(device: torch.device) -> Tensor:
-    """A seed from torch's generator, as an int64 scalar on `device`."""
-    return torch.randint(2**62, ()).to(device)
+def noise_seed(seed: int | Tensor | None, device: torch.device) -> Tensor:
+    """The seed as an int64 scalar on `device`; without one, drawn from torch's generator."""
+    if seed is None:
+        return torch.randint(2**62, ()).to(device)
+    if isinstance(seed, Tensor):
+        if seed.dtype != torch.int64 or seed.dim():
+            raise InputError(f"seed is {seed.dtype} {list(seed.shape)}; expected an int64 scalar")
+        return seed.to(device)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}; expected a whole number of 64 bits")
+    return torch.tensor(seed, device=device)

@@ -10,9 +10,9 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from peephole.errors import InputError
-from peephole.nn.construction import arguments_text, check_backend, check_keys, check_sizes
+from peephole.nn.construction import arguments_text, check_backend, check_keys, check_projection, check_sizes
 from peephole.nn.initialisation import check_initialisation, initialise
-from peephole.nn.noise import Noise, draw_seed
+from peephole.nn.noise import Noise, noise_seed
 from peephole.ops import run_layer
 from peephole.ops.checks import check_lengths
 from peephole.spec import BUILT_IN, CellSpec
@@ -54,7 +54,10 @@ class Recurrent(nn.Module):
         forget_bias: float | None = None,
         longest: int | None = None,
         learned_states: bool = False,
-        **noise: float,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        zoneout_cell: float = 0.0,
+        weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
         spec = CellSpec(spec) if isinstance(spec, str) else spec
@@ -62,14 +65,9 @@ class Recurrent(nn.Module):
         check_backend(backend)
         if not 0.0 <= dropout <= 1.0:
             raise InputError(f"dropout is {dropout}; expected a probability from 0 to 1")
-        if proj_size and not 0 < proj_size < hidden_size:
-            raise InputError(f"proj_size is {proj_size}; expected 0 (none) or a size below hidden_size={hidden_size}")
-        if bool(proj_size) != spec.projected:
-            raise InputError(
-                f"proj_size is {proj_size} and the spec is {spec.code!r}; expected both or none to project"
-            )
+        check_projection(spec, hidden_size, proj_size)
         check_initialisation(spec, init, forget_bias, longest)
-        self.noise = Noise(**noise)
+        self.noise = Noise(recurrent_dropout, zoneout, zoneout_cell, weight_drop)
         self.noise.check(spec)
         self.spec = spec
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -213,9 +211,7 @@ class Recurrent(nn.Module):
         seed: int | Tensor | None,
     ) -> tuple[Tensor, list[Tensor]]:
         """x `[T, B, I]`, states `[L·D, B, ·]`: all layers and directions."""
-        noise_seed: Tensor | None = None
-        if self.training and self.noise.any:
-            noise_seed = draw_seed(x.device) if seed is None else torch.as_tensor(seed, device=x.device)
+        drawn = noise_seed(seed, x.device) if self.training and self.noise.any else None
         learned = self._learned() if resets is not None else []
         finals: list[tuple[Tensor, ...]] = []
         output = x
@@ -228,7 +224,7 @@ class Recurrent(nn.Module):
                 suffix = self._suffixes[index]
                 weights = {name: getattr(self, name + suffix) for name in self.spec.parameter_names()}
                 if "weight_hh" in weights:
-                    weights["weight_hh"] = self.noise.dropped(weights["weight_hh"], index, noise_seed)
+                    weights["weight_hh"] = self.noise.dropped(weights["weight_hh"], index, drawn)
                 before = [state[index] for state in states]
                 y, last = run_layer(
                     self.spec,
@@ -237,7 +233,7 @@ class Recurrent(nn.Module):
                     list(weights.values()),
                     lengths=lengths,
                     resets=resets,
-                    masks=self.noise.masks(self.spec, before, x.shape[0], index, noise_seed),
+                    masks=self.noise.masks(self.spec, before, x.shape[0], index, drawn),
                     fresh=learned[index] if learned else None,
                     reverse=direction == 1,
                     backend=self.backend,
@@ -259,7 +255,8 @@ class Recurrent(nn.Module):
         return result, self._pack_states(finals)
 
     def _get_name(self) -> str:
-        return self.spec.family.upper() if self.spec.family in BUILT_IN else "Recurrent"
+        name = super()._get_name()
+        return self.spec.family.upper() if type(self) is Recurrent and self.spec.family in BUILT_IN else name
 
     def extra_repr(self) -> str:
         options = {

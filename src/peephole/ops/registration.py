@@ -28,19 +28,27 @@ def register_cell(
     `weights` by name: `weight_ih` `[G·H, I]`, `weight_hh` `[G·H, H]`, `bias_ih`, `bias_hh` `[G·H]`, and those that
     `parameters` adds, with shapes such as `("H", "H")` in terms of the hidden size H and the input size I. It returns
     the new states in the order of `states`, the first of which is the output. Registering a name again replaces the
-    cell. Raises `InputError` for a name that is taken or cannot be one.
+    cell; layers made before keep their old parameters and have to be made anew. Raises `InputError` for a name that is
+    taken or cannot be one.
     """
     if name in BUILT_IN:
         raise InputError(f"the cell name {name!r} is taken; choose another than {', '.join(BUILT_IN)}")
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise InputError(f"the cell name {name!r} is no identifier; choose letters, digits and underscores")
+    if not _is_name(name) or name.endswith("_backward"):
+        raise InputError(
+            f"the cell name is {name!r}; expected letters, digits and underscores, no keyword, no _backward at its end"
+        )
     for what, names in (("gates", gates), ("states", states)):
         if isinstance(names, str) or not names or len(set(names)) != len(names):
             raise InputError(f"{what} of the cell {name!r} are {names!r}; expected a tuple of different names")
+        if not all(_is_name(each) for each in names):
+            raise InputError(f"{what} of the cell {name!r} are {names!r}; expected letters, digits and underscores")
     extra = dict(parameters or {})
     for parameter, shape in extra.items():
-        if parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh") or not parameter.isidentifier():
-            raise InputError(f"parameter {parameter!r} of the cell {name!r} is taken or no identifier; rename it")
+        taken = parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        if taken or not _is_name(parameter) or not parameter.startswith(("weight_", "bias_")):
+            raise InputError(
+                f"parameter {parameter!r} of the cell {name!r} is taken or no name; expected weight_… or bias_…"
+            )
         if not shape or not all(size in ("H", "I") or (isinstance(size, int) and size > 0) for size in shape):
             raise InputError(f'shape of {parameter!r} is {shape!r}; expected a tuple of "H", "I" and positive numbers')
 
@@ -58,9 +66,13 @@ def register_cell(
             return function(by_gate(spec, z), states, weights)
 
         origin = source or f"registered by {function.__qualname__}"
+        define_operators(name)
         register_family(name, Family(tuple(gates), tuple(states), origin, extra))
         STEPS[name] = step
-        define_operators(name)
         return function
 
     return register
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
