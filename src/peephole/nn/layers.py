@@ -11,8 +11,8 @@ from peephole.nn.recurrent import Recurrent
 class RNN(Recurrent):
     """The simple recurrent net, h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); arguments as `torch.nn.RNN`.
 
-    Further keywords: `nonlinearity` ("tanh", "relu", "sigmoid", "identity", "softmax"), `taps`, `residual` ("none",
-    "input", "full"), `layer_norm`, and those of `Recurrent`.
+    Further keywords: `taps`, `residual`, `layer_norm` (`peephole.spec.Switches` has their values, and those of
+    `nonlinearity`), and those of `Recurrent`.
 
     >>> output, h = RNN(3, 5)(torch.zeros(7, 2, 3))
     >>> output.shape, h.shape
@@ -52,10 +52,10 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory with forget gate and optional projection; arguments as `torch.nn.LSTM`.
 
-    Further keywords: `variant`, a preset of Greff et al. 2017 ("V", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP",
-    "FGR"), which the following override; `peephole` ("none", "diagonal", "full"), `candidate_peephole`, `coupled`,
-    `input_gate`, `forget_gate`, `output_gate`, `input_activation`, `output_activation`, `gate_recurrence`,
-    `layer_norm`, and those of `Recurrent`.
+    Further keywords: `variant`, a preset of Greff et al. 2017 (`peephole.spec.VARIANTS`), which the following override;
+    `peephole`, `candidate_peephole`, `coupled`, `input_gate`, `forget_gate`, `output_gate`, `input_activation`,
+    `output_activation`, `gate_recurrence`, `layer_norm` (`peephole.spec.Switches` has their values), and those of
+    `Recurrent`.
 
     >>> output, (h, c) = LSTM(3, 5)(torch.zeros(7, 2, 3))
     >>> output.shape, c.shape
@@ -97,7 +97,8 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """Gated recurrent unit, reset after the product; arguments as `torch.nn.GRU`.
 
-    Further keywords: `reset` ("after", "before"), `update` ("keeps", "writes"), `layer_norm`, and those of `Recurrent`.
+    Further keywords: `reset`, `update`, `layer_norm` (`peephole.spec.Switches` has their values), and those of
+    `Recurrent`.
 
     >>> output, h = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3), lengths=[7, 4])
     >>> output.shape
