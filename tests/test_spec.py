@@ -7,12 +7,16 @@ import pytest
 from torch import nn
 
 from peephole.errors import InputError
-from peephole.spec import SWITCHES, VARIANTS, CellSpec, parse_spec, spec_of
+from peephole.spec import SWITCHES, VARIANTS, CellSpec, parse_spec, spec_of, switch_values
 
 from .cells import MATRIX, PLAIN
 
 TORCHS = [CellSpec(spec.family, **(spec.changes | {"bias": bias})) for spec in PLAIN.values() for bias in (True, False)]
 EVERY_SPEC = pytest.mark.parametrize("spec", MATRIX.values(), ids=MATRIX)
+
+
+def choices(switch: str) -> str:
+    return ", ".join(switch_values(switch))
 
 
 def lstm(**switches: Any) -> CellSpec:
@@ -270,18 +274,18 @@ NO_GATES = {"input_gate": False, "forget_gate": False, "output_gate": False}
         # values
         (
             {"family": "rnn", "nonlinearity": "cos"},
-            "unknown nonlinearity 'cos'; choose one of tanh, relu, sigmoid, identity, softmax",
+            f"unknown nonlinearity 'cos'; choose one of {choices('nonlinearity')}",
         ),
         (
             {"family": "rnn", "nonlinearity": None},
-            "unknown nonlinearity None; choose one of tanh, relu, sigmoid, identity, softmax",
+            f"unknown nonlinearity None; choose one of {choices('nonlinearity')}",
         ),
-        ({"family": "rnn", "residual": "half"}, "unknown residual 'half'; choose one of none, input, full"),
-        ({"family": "rnn", "residual": True}, "unknown residual True; choose one of none, input, full"),
-        ({"family": "lstm", "peephole": "both"}, "unknown peephole 'both'; choose one of none, diagonal, full"),
-        ({"family": "lstm", "peephole": True}, "unknown peephole True; choose one of none, diagonal, full"),
-        ({"family": "gru", "reset": "never"}, "unknown reset 'never'; choose one of after, before"),
-        ({"family": "gru", "update": ""}, "unknown update ''; choose one of keeps, writes"),
+        ({"family": "rnn", "residual": "half"}, f"unknown residual 'half'; choose one of {choices('residual')}"),
+        ({"family": "rnn", "residual": True}, f"unknown residual True; choose one of {choices('residual')}"),
+        ({"family": "lstm", "peephole": "both"}, f"unknown peephole 'both'; choose one of {choices('peephole')}"),
+        ({"family": "lstm", "peephole": True}, f"unknown peephole True; choose one of {choices('peephole')}"),
+        ({"family": "gru", "reset": "never"}, f"unknown reset 'never'; choose one of {choices('reset')}"),
+        ({"family": "gru", "update": ""}, f"unknown update ''; choose one of {choices('update')}"),
         ({"family": "rnn", "taps": 0}, "taps is 0; expected a whole number of at least 1"),
         ({"family": "rnn", "taps": -2}, "taps is -2; expected a whole number of at least 1"),
         ({"family": "rnn", "taps": True}, "taps is True; expected a whole number of at least 1"),
