@@ -41,6 +41,7 @@ MATRIX = PLAIN | {
     "lstm without bias": CellSpec("lstm", bias=False),
     "lstm projected without bias": CellSpec("lstm", bias=False, projected=True),
     "gru before": CellSpec("gru", reset="before"),
+    "gru without reset": CellSpec("gru", reset="none"),
     "gru writes": CellSpec("gru", update="writes"),
     "gru before, writes": CellSpec("gru", reset="before", update="writes"),
     "gru layer norm": CellSpec("gru", layer_norm=True),

@@ -96,8 +96,9 @@ class Switches:
     # lstm: gates see the gates of the step before (full gate recurrence, FGR).
     gate_recurrence: bool = field(default=False, metadata=_LSTM)
 
-    # gru: the reset gate weighs the product W h (after, as torch) or h itself (before, as Cho et al. 2014).
-    reset: Literal["after", "before"] = field(default="after", metadata=_GRU)
+    # gru: the reset gate weighs the product W h (after, as torch) or h itself (before, as Cho et al. 2014), or there is
+    # none (Ravanelli et al. 2018).
+    reset: Literal["after", "before", "none"] = field(default="after", metadata=_GRU)
 
     # gru: the update gate weighs the old state (keeps, as torch) or the new (writes).
     update: Literal["keeps", "writes"] = field(default="keeps", metadata=_GRU)
@@ -136,6 +137,7 @@ _SOURCES: dict[tuple[str, Any], str] = {
     ("input_activation", False): "NIAF of Greff et al. 2017",
     ("output_activation", False): "NOAF of Greff et al. 2017",
     ("gate_recurrence", True): "FGR of Greff et al. 2017",
+    ("reset", "none"): "without a reset gate as in Ravanelli, Brakel, Omologo & Bengio 2018",
     ("update", "writes"): "Chung et al. 2014",
     ("projected", True): "Sak, Senior & Beaufays 2014",
 }
@@ -221,6 +223,7 @@ class CellSpec(Switches):
 
     def _find_gates(self) -> tuple[str, ...]:
         missing = {"i": not self.input_gate, "f": self.coupled or not self.forget_gate, "o": not self.output_gate}
+        missing["r"] = self.reset == "none"
         return tuple(gate for gate in FAMILIES[self.family].gates if not missing.get(gate, False))
 
     @property
@@ -376,10 +379,11 @@ class CellSpec(Switches):
 
     def _gru_equations(self) -> tuple[str, ...]:
         bias = " + b_hn" if self.bias else ""
-        recurrent = f"r_t ∘ (W_hn h_{{t-1}}{bias})" if self.reset == "after" else "W_hn (r_t ∘ h_{t-1})"
+        after, before = f"r_t ∘ (W_hn h_{{t-1}}{bias})", "W_hn (r_t ∘ h_{t-1})"
+        recurrent = {"after": after, "before": before, "none": "W_hn h_{t-1}"}[self.reset]
         old, new = ("z_t", "(1 - z_t)") if self.update == "keeps" else ("(1 - z_t)", "z_t")
         return (
-            f"r_t = σ({self._sum('r')})",
+            *((f"r_t = σ({self._sum('r')})",) if "r" in self.gates else ()),
             f"z_t = σ({self._sum('z')})",
             f"n_t = tanh({self._sum('n', recurrent=recurrent)})",
             f"h_t = {old} ∘ h_{{t-1}} + {new} ∘ n_t",

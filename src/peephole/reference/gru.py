@@ -16,18 +16,19 @@ def step(
 ) -> tuple[Tensor, ...]:
     """One step; x `[B, I]`, h `[B, H]`.
 
-    `reset="after"`: r weighs W_hn h + b_hn, as in torch and cuDNN; "before": r weighs h, as in the paper.
+    `reset="after"`: r weighs W_hn h + b_hn, as in torch and cuDNN; "before": r weighs h, as in the paper;
+    "none": nothing does (Ravanelli et al. 2018).
     `update="keeps"`: z weighs the old state, 1 - z the candidate; "writes": the other way round.
     """
     (h,) = states
     seen = dropped(h, recurrent_mask)
     z_x, z_h = by_gate(spec, from_input(x, weights)), by_gate(spec, from_state(seen, weights))
-    reset_gate = torch.sigmoid(normalised(spec, "r", z_x["r"] + z_h["r"], weights))
+    reset_gate = 1.0 if spec.reset == "none" else torch.sigmoid(normalised(spec, "r", z_x["r"] + z_h["r"], weights))
     update_gate = torch.sigmoid(normalised(spec, "z", z_x["z"] + z_h["z"], weights))
-    if spec.reset == "after":
-        recurrent = reset_gate * z_h["n"]
-    else:
+    if spec.reset == "before":
         recurrent = by_gate(spec, from_state(reset_gate * seen, weights))["n"]
+    else:
+        recurrent = reset_gate * z_h["n"]
     candidate = torch.tanh(normalised(spec, "n", z_x["n"] + recurrent, weights))
     kept = update_gate if spec.update == "keeps" else 1 - update_gate
     written = 1 - update_gate if spec.update == "keeps" else update_gate
