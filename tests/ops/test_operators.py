@@ -193,10 +193,10 @@ COMPILED = pytest.mark.parametrize(
             for masks, reverse in (((), False), (("lengths", "resets"), True))
             if (name, reverse) != ("gru", True)
         ],
+        # The rest of the matrix is compiled as layers, in test_compile.
         *[
             pytest.param(name, "reference", ("lengths", "resets", "noise"), True, marks=pytest.mark.slow)
-            for name, spec in MATRIX.items()
-            if spec.beyond_torch and name != "lstm FGR"
+            for name in ("rnn 3 taps", "gru before, layer norm", "lstm coupled, full candidate peephole, projected")
         ],
     ],
 )

@@ -73,7 +73,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
         "task": "text",
         "written by": f"peephole {run.read_config()['peephole']}",
         "state": "training now" if run.is_training() else "not training",
-        "model": f"{task.model.cell} {task.model.layers}×{task.model.hidden_size}, "
+        "model": f"{task.model.spec.code} {task.model.layers}×{task.model.hidden_size}, "
         f"{sum(parameter.numel() for parameter in model.model.parameters()):,} parameters",
         "vocabulary": f"{len(model.tokenizer)} symbols",
         "steps": last.get("step", 0),

@@ -33,7 +33,7 @@ class Progress(Listener):
         held_out = corpus.held_out.characters
         config = model.config
         self._line(f"{train:,} characters to train on, {held_out:,} held out, {len(corpus.tokenizer)} symbols")
-        self._line(f"{config.cell} {config.layers}×{config.hidden_size}, {count:,} parameters")
+        self._line(f"{config.spec.code} {config.layers}×{config.hidden_size}, {count:,} parameters")
         budget = f"{total:,} steps" if total else "a budget in minutes: the first steps say how many that is"
         self._line(f"{'going on after step ' + format(first, ',') + ' of ' if first else ''}{budget}")
         if self.live is not None:

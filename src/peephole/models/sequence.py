@@ -16,7 +16,8 @@ States = tuple[Tensor, ...]
 class SequenceModel(nn.Module):
     """Symbols in, one vector of logits a step out: embedding, recurrent layers, linear head.
 
-    `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`.
+    `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`. A `seed`,
+    an int64 scalar, fixes the noise in the recurrence while training.
     """
 
     def __init__(self, vocabulary: int, config: ModelConfig) -> None:
@@ -57,10 +58,11 @@ class SequenceModel(nn.Module):
         symbols: Symbols,
         states: Sequence[Tensor] | None = None,
         resets: Resets | None = None,
+        seed: Tensor | None = None,
     ) -> tuple[Logits, States]:
         x = self.embedding(symbols)
         given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
-        output, finals = self.recurrent(x, given, resets=resets)
+        output, finals = self.recurrent(x, given, resets=resets, seed=seed)
         if self.config.dropout:
             output = dropout(output, self.config.dropout, self.training)
         return self.head(output), (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)

@@ -24,6 +24,7 @@ from peephole.generate.sampling import draw
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.generate.stream import Stream
 from peephole.models.sequence import SequenceModel
+from peephole.nn.noise import noise_seed
 from peephole.runs.folder import Run, process_rank
 from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask, settings_of, task_from
@@ -37,12 +38,12 @@ WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training
 
 
 class TextObjective:
-    """What the training loop needs of the text task."""
+    """What the training loop needs of the text task. `noisy`: the model draws noise in its recurrence."""
 
     unit = "characters"
 
-    def __init__(self, corpus: TextCorpus, config: TrainingConfig) -> None:
-        self.corpus, self.config = corpus, config
+    def __init__(self, corpus: TextCorpus, config: TrainingConfig, noisy: bool = False) -> None:
+        self.corpus, self.config, self.noisy = corpus, config, noisy
 
     def batches(self, rank: int, world_size: int) -> Lanes | Documents:
         config, part, eod = self.config, self.corpus.train, self.corpus.tokenizer.eod
@@ -53,7 +54,9 @@ class TextObjective:
     def divergence(
         self, model: nn.Module, window: Window, states: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, int, tuple[Tensor, ...]]:
-        logits, finals = model(window.inputs, states, window.resets)
+        # Drawn out here: inside a compiled model torch's generator gives other numbers.
+        seed = noise_seed(None, window.inputs.device) if self.noisy else None
+        logits, finals = model(window.inputs, states, window.resets, seed)
         return divergence.kl(logits, window.targets, window.weights), window.tokens, finals
 
     def evaluate(self, model: nn.Module) -> float:
@@ -142,7 +145,7 @@ class TextModel:
             if not process_rank():
                 with self.run.lock():  # not while another training is at work
                     self.run.write_config("text", settings_of(self.task))
-        objective = TextObjective(self.corpus, self.task.training)
+        objective = TextObjective(self.corpus, self.task.training, self.model.recurrent.noise.any)
         progress = fit(self.model, objective, self.task.training, self.run, listener or Listener())
         self.model.load_state_dict(read_tensors(self.run.model_path))
         self.model.eval()
