@@ -21,8 +21,8 @@ modules read too.
 whose rows are stacked as the gates are, like those of the weights: `weight_ih` holds the `W_i…`, `weight_hh` the
 `W_h…`, `weight_ch` the peepholes `p…` or `W_c…`, `weight_gh` the `R…`. `LN(z)` is
 `weight_ln ∘ (z - mean z) / √(var z + 1e-5) + bias_ln`, the mean over the units of the gate. Shapes are those of one
-layer and direction; a parameter's name ends in `_l0`, `_l0_reverse`, `_l1`, …, and further layers have H or 2H in
-place of I.
+layer and direction; a parameter's name ends in `_l0`, `_l0_reverse`, `_l1`, …, and further layers have H (P with a
+projection) in place of I, or twice that where the layer has both directions.
 """
 HEADINGS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 

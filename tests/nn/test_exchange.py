@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from peephole.errors import InputError
 from peephole.nn.cells import GRUCell, LSTMCell, RNNCell
@@ -195,3 +196,9 @@ def test_a_preset_is_described_by_its_switches() -> None:
         == "LSTMCell(3, 4, peephole='diagonal', coupled=True, proj_size=2)"
     )
     assert repr(RNN(3, 4, 2, taps=2, zoneout=0.1)) == "RNN(3, 4, taps=2, num_layers=2, zoneout=0.1)"
+
+
+def test_a_pruned_layer_loads_its_own_state_dict() -> None:
+    layer = LSTM(3, 4)
+    prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+    layer.load_state_dict(layer.state_dict())

@@ -496,3 +496,9 @@ def test_compiled() -> None:
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout == "equal\n"
+
+
+def test_a_state_changed_in_place_is_named_rather_than_believed() -> None:
+    peephole.register_cell("minimal", ("a",))(lambda z, states, weights: (states[0].mul_(0.5).add_(z["a"]),))
+    with pytest.raises(InputError, match="the cell 'minimal' changed a state in place at step 0"):
+        build("minimal")(torch.randn(T, B, I, dtype=torch.float64))

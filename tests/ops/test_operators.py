@@ -248,3 +248,9 @@ def test_results_that_nobody_uses_are_zero_in_the_backward(
         got = torch.autograd.grad(output.sum(), tensors, retain_graph=True)
         for one, other in zip(got, want, strict=True):
             agree(one, other, 1e-12)
+
+
+@pytest.mark.parametrize("units", [1, 4, 6])
+def test_registration_of_the_random_words(units: int) -> None:
+    tests = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+    opcheck(torch.ops.peephole.random_words.default, (torch.tensor(3), 1, 2, 3, 2, units), test_utils=tests)

@@ -41,7 +41,7 @@ def check_backend(backend: str) -> None:
 
 def check_keys(module: nn.Module, state_dict: Mapping[str, Any], strict: bool) -> None:
     """Raise `InputError` where a state_dict lacks a parameter, has one too many, or one of another shape."""
-    want = dict(module.named_parameters())
+    want = module.state_dict()  # with the buffers that pruning and parametrisations add
     missing, extra = (
         [name for name in want if name not in state_dict],
         [name for name in state_dict if name not in want],

@@ -18,9 +18,8 @@ def check_initialisation(spec: CellSpec, scheme: str, forget_bias: float | None,
     if scheme not in get_args(Scheme):
         raise InputError(f"unknown initialisation {scheme!r}; choose one of {', '.join(get_args(Scheme))}")
     if scheme == "identity" and spec.family != "rnn":
-        raise InputError(
-            f"identity initialisation is the RNN's (IRNN); for a {spec.family} choose orthogonal or chrono"
-        )
+        others = "orthogonal or chrono" if spec.family in BUILT_IN else "orthogonal"
+        raise InputError(f"identity initialisation is the RNN's (IRNN); for a {spec.family} choose {others}")
     if scheme == "identity" and spec.residual == "input":
         raise InputError("identity initialisation sets the recurrent matrix, and residual='input' has none")
     if scheme == "chrono" and spec.family == "rnn":

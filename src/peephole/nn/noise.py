@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from peephole.errors import InputError
+from peephole.ops import random_words
 from peephole.reference import noise
 from peephole.spec import BUILT_IN, CellSpec
 
@@ -76,7 +77,7 @@ class Noise:
         if seed is not None and self.recurrent_dropout:
             batch, units = states[0].shape
             rate, dtype = self.recurrent_dropout, states[0].dtype
-            masks = [noise.dropout_mask(rate, seed, noise.RECURRENT, layer, batch, units, dtype)]
+            masks = [noise.dropout_mask(rate, seed, noise.RECURRENT, layer, batch, units, dtype, random_words)]
         for number, (name, state) in enumerate(zip(spec.states, states, strict=True)):
             share = self.shares.get(name, 0.0)
             if not share:
@@ -86,7 +87,7 @@ class Noise:
             else:
                 purpose = noise.ZONEOUT + number
                 batch, units = state.shape
-                masks.append(noise.chosen(share, seed, purpose, layer, steps, batch, units, state.dtype))
+                masks.append(noise.chosen(share, seed, purpose, layer, steps, batch, units, state.dtype, random_words))
         return masks
 
     def dropped(self, weight: Tensor, layer: int, seed: Tensor | None) -> Tensor:
@@ -94,7 +95,8 @@ class Noise:
         if seed is None or not self.weight_drop:
             return weight
         rows, columns = weight.shape
-        return weight * noise.dropout_mask(self.weight_drop, seed, noise.WEIGHT, layer, rows, columns, weight.dtype)
+        rate, dtype = self.weight_drop, weight.dtype
+        return weight * noise.dropout_mask(rate, seed, noise.WEIGHT, layer, rows, columns, dtype, random_words)
 
 
 def noise_seed(seed: int | Tensor | None, device: torch.device) -> Tensor:

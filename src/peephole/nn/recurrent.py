@@ -33,7 +33,8 @@ class Recurrent(nn.Module):
     the initial states parameters (`state_h_l0`, …); and the probabilities of `Noise`: `recurrent_dropout`, `zoneout`,
     `zoneout_cell`, `weight_drop`. To `forward`: `lengths` `[B]`, past which outputs are zero and the state is frozen;
     `resets`, bool in the layout of the input without features, true where a new sequence begins inside a row; `seed`,
-    an int or an int64 scalar, from which noise is drawn while training (torch's generator gives one otherwise).
+    an int or an int64 scalar, from which that noise, not `dropout`, is drawn while training (else torch's generator
+    gives one).
     """
 
     def __init__(

@@ -39,7 +39,9 @@ def run_layer(
     cast to its dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
-    if torch.is_autocast_enabled(device) and x.dtype != torch.float64:  # which autocast leaves alone everywhere
+    if (
+        device != "meta" and torch.is_autocast_enabled(device) and x.dtype != torch.float64
+    ):  # which autocast leaves alone everywhere
         dtype = torch.get_autocast_dtype(device)
         x, weights = x.to(dtype), [weight.to(dtype) for weight in weights]
     states = [state.to(state_dtype(x.dtype)) for state in states]

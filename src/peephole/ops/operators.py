@@ -18,6 +18,7 @@ from peephole._torch import stepwise
 from peephole.operands import Operands
 from peephole.ops import equations
 from peephole.ops.support import KERNELS
+from peephole.reference import noise
 from peephole.spec import BUILT_IN, parse_spec
 
 _library = torch.library.Library("peephole", "DEF")
@@ -37,7 +38,8 @@ class _NoAutocast:
     """Operands were cast at the edge (`functional`); inside a kernel nothing is cast again."""
 
     def __init__(self, device: str) -> None:
-        self.guard = torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else None
+        active = device != "meta" and torch.is_autocast_enabled(device)
+        self.guard = torch.autocast(device, enabled=False) if active else None
 
     def __enter__(self) -> None:
         if self.guard is not None:
@@ -216,6 +218,17 @@ def define_operators(family: str) -> None:
     OPERATORS[family] = getattr(torch.ops.peephole, family).default
 
 
+def _words_fake(seed: Tensor, purpose: int, layer: int, steps: int, rows: int, units: int) -> Tensor:
+    return seed.new_empty(steps, rows, units)
+
+
+# An operator, because a compiler takes minutes over the rounds of every mask of every layer.
+_library.define("random_words(Tensor seed, int purpose, int layer, SymInt steps, SymInt rows, SymInt units) -> Tensor")
+_library.impl("random_words", noise.words, "CompositeExplicitAutograd")
+torch.library.register_fake("peephole::random_words", _words_fake, lib=_library)
+
 OPERATORS: dict[str, Callable[..., tuple[Tensor, list[Tensor], Tensor]]] = {}
 for _family in BUILT_IN:
     define_operators(_family)
+
+random_words: Callable[..., Tensor] = torch.ops.peephole.random_words.default

@@ -31,7 +31,7 @@ def register_cell(
     cell; layers made before keep their old parameters and have to be made anew. Raises `InputError` for a name that is
     taken or cannot be one.
     """
-    if name in BUILT_IN:
+    if name in (*BUILT_IN, "random_words"):
         raise InputError(f"the cell name {name!r} is taken; choose another than {', '.join(BUILT_IN)}")
     if not _is_name(name) or name.endswith("_backward"):
         raise InputError(
@@ -42,6 +42,8 @@ def register_cell(
             raise InputError(f"{what} of the cell {name!r} are {names!r}; expected a tuple of different names")
         if not all(_is_name(each) for each in names):
             raise InputError(f"{what} of the cell {name!r} are {names!r}; expected letters, digits and underscores")
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InputError(f"parameters of the cell {name!r} are {parameters!r}; expected names with their shapes")
     extra = dict(parameters or {})
     for parameter, shape in extra.items():
         taken = parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -49,10 +51,13 @@ def register_cell(
             raise InputError(
                 f"parameter {parameter!r} of the cell {name!r} is taken or no name; expected weight_… or bias_…"
             )
-        if not shape or not all(size in ("H", "I") or (isinstance(size, int) and size > 0) for size in shape):
+        if not isinstance(shape, tuple | list) or not shape or not all(map(_is_size, shape)):
             raise InputError(f'shape of {parameter!r} is {shape!r}; expected a tuple of "H", "I" and positive numbers')
 
     def register(function: UserStep) -> UserStep:
+        if not callable(function):
+            raise InputError(f"the cell {name!r} is {function!r}; expected a function of one step")
+
         def step(
             spec: CellSpec,
             x: Tensor,
@@ -65,13 +70,17 @@ def register_cell(
                 z = z + weights["bias_hh"]
             return function(by_gate(spec, z), states, weights)
 
-        origin = source or f"registered by {function.__qualname__}"
+        origin = source or f"registered by {getattr(function, '__qualname__', repr(function))}"
         define_operators(name)
         register_family(name, Family(tuple(gates), tuple(states), origin, extra))
         STEPS[name] = step
         return function
 
     return register
+
+
+def _is_size(size: object) -> bool:
+    return size in ("H", "I") or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
 
 
 def _is_name(name: object) -> bool:

@@ -4,6 +4,8 @@ Philox 4×32 with ten rounds (Salmon et al. 2011, Parallel random numbers: as ea
 of its place alone, so that no back end has to agree with another about an order.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -54,18 +56,33 @@ def words(seed: Tensor, purpose: int, layer: int, steps: int, rows: int, units: 
     counter = axis(blocks, 1, 1, -1), axis(steps, -1, 1, 1), axis(rows, 1, -1, 1), stream
     four = philox(counter, (seed & WORD, (seed >> 32) & WORD))
     together = torch.stack([word.expand(steps, rows, blocks) for word in four], dim=-1)
-    return together.flatten(2)[..., :units]
+    return together.flatten(2)[..., :units].contiguous()
 
 
 def chosen(
-    share: float, seed: Tensor, purpose: int, layer: int, steps: int, rows: int, units: int, dtype: torch.dtype
+    share: float,
+    seed: Tensor,
+    purpose: int,
+    layer: int,
+    steps: int,
+    rows: int,
+    units: int,
+    dtype: torch.dtype,
+    draw: Callable[..., Tensor] = words,
 ) -> Tensor:
-    """1 with probability `share`, else 0, `[steps, rows, units]`."""
-    return (words(seed, purpose, layer, steps, rows, units) < round(share * 2**32)).to(dtype)
+    """1 with probability `share`, else 0, `[steps, rows, units]`. `draw` gives what `words` does."""
+    return (draw(seed, purpose, layer, steps, rows, units) < round(share * 2**32)).to(dtype)
 
 
 def dropout_mask(
-    rate: float, seed: Tensor, purpose: int, layer: int, rows: int, units: int, dtype: torch.dtype
+    rate: float,
+    seed: Tensor,
+    purpose: int,
+    layer: int,
+    rows: int,
+    units: int,
+    dtype: torch.dtype,
+    draw: Callable[..., Tensor] = words,
 ) -> Tensor:
-    """0 with probability `rate`, else 1 / (1 - rate), `[rows, units]`."""
-    return (1 - chosen(rate, seed, purpose, layer, 1, rows, units, dtype)[0]) / (1 - rate)
+    """0 with probability `rate`, else 1 / (1 - rate), `[rows, units]`. `draw` gives what `words` does."""
+    return (1 - chosen(rate, seed, purpose, layer, 1, rows, units, dtype, draw)[0]) / (1 - rate)

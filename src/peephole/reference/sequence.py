@@ -46,9 +46,14 @@ def run(
         border = t + 1 if reverse else t
         if resets is not None and border < steps:
             current = tuple(state.masked_fill(resets[border, :, None], 0.0) for state in current)
+        versions = _versions(current)
         following = step(spec, x[t], current, named, recurrent_mask)
         if spec.family not in BUILT_IN:
             _check_states(spec, following, current, t)
+            if _versions(current) != versions:
+                raise InputError(
+                    f"the cell {spec.family!r} changed a state in place at step {t}; return new tensors instead"
+                )
         if kept_shares:
             following = tuple(
                 new if kept is None else kept[t] * old + (1 - kept[t]) * new
@@ -64,6 +69,11 @@ def run(
     return torch.stack(outputs), current
 
 
+def _versions(states: tuple[Tensor, ...]) -> list[int]:
+    """How often each state was written to, which torch counts outside inference mode."""
+    return [state._version for state in states if not state.is_inference()]
+
+
 def _check_states(spec: CellSpec, new: object, old: tuple[Tensor, ...], t: int) -> None:
     """Raise `InputError` where a user's step at time t did not return one tensor per state, of the state's shape."""
     names = ", ".join(spec.states)
@@ -73,6 +83,10 @@ def _check_states(spec: CellSpec, new: object, old: tuple[Tensor, ...], t: int) 
             f"the cell {spec.family!r} returned {got} at step {t}; expected a tuple of its states: {names}"
         )
     for name, state, before in zip(spec.states, new, old, strict=True):
+        if isinstance(state, Tensor) and state.shape == before.shape and state.dtype != before.dtype:
+            raise InputError(
+                f"the cell {spec.family!r} returned state {name} as {state.dtype} at step {t}; expected {before.dtype}"
+            )
         if not isinstance(state, Tensor) or state.shape != before.shape:
             got = f"shape {list(state.shape)}" if isinstance(state, Tensor) else f"type {type(state).__name__}"
             raise InputError(

@@ -24,6 +24,7 @@ from peephole.generate.sampling import draw
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.generate.stream import Stream
 from peephole.models.sequence import SequenceModel
+from peephole.nn.explanation import explain_backend
 from peephole.nn.noise import noise_seed
 from peephole.runs.folder import Run, process_rank
 from peephole.runs.tensors import read_tensors
@@ -89,6 +90,7 @@ class TextModel:
                 check_machine(task.training)
                 TextObjective(corpus, task.training).batches(0, task.training.devices)
                 model = _new_model(task, corpus.tokenizer)
+                explain_backend(model)  # a named back end that cannot serve the cell says so here
             except BaseException:
                 run.discard()
                 raise

@@ -11,6 +11,7 @@ A GRU has r z n. If its reset comes after the product, the two biases of n stay 
 import torch
 from torch import Tensor
 
+from peephole.errors import InputError
 from peephole.reference.by_hand.gru import GRUCell
 from peephole.reference.by_hand.network import Cell
 
@@ -23,6 +24,14 @@ def parameters_from_stacked(cell: Cell, stacked: dict[str, Tensor]) -> dict[str,
     """
     blocks = len(cell.gates)
     nothing = stacked["weight_ih"].new_zeros(len(stacked["weight_ih"]))
+    known = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ch")
+    unknown = [name for name in stacked if name not in known]
+    missing = [name for name in known[:2] if name not in stacked]
+    if unknown or missing or len(stacked["weight_ih"]) != blocks * stacked["weight_hh"].shape[1]:
+        raise InputError(
+            f"got {', '.join(stacked)}; expected weight_ih and weight_hh with rows for {', '.join(cell.gates)}, and "
+            "perhaps bias_ih, bias_hh and weight_ch: the lecture's cells have nothing else"
+        )
     parameters: dict[str, Tensor] = {}
     rows = zip(
         cell.gates,
