@@ -98,7 +98,7 @@ def problem() -> type[Problem]:
 def oracle() -> Run:
     """The equations, with the arguments that every back end takes."""
 
-    def run(spec: CellSpec, *tensors: Any, masks: list[Tensor] = [], **options: Any) -> Any:  # noqa: B006
+    def run(spec: CellSpec, *tensors: Any, masks: Sequence[Tensor] = (), **options: Any) -> Any:
         recurrent, zoneout = None, []
         if masks:
             recurrent, *kept = masks

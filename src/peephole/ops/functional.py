@@ -34,14 +34,13 @@ def run_layer(
     """Run one layer in one direction.
 
     x `[T, B, I]`; states each `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
-    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run`
-    for their meaning). A reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are
-    cast to its dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
+    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run` for their
+    meaning). A reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are cast to its
+    dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
-    if (
-        device != "meta" and torch.is_autocast_enabled(device) and x.dtype != torch.float64
-    ):  # which autocast leaves alone everywhere
+    # Autocast leaves float64 alone everywhere, and does not know tensors without numbers.
+    if device != "meta" and x.dtype != torch.float64 and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
         x, weights = x.to(dtype), [weight.to(dtype) for weight in weights]
     states = [state.to(state_dtype(x.dtype)) for state in states]
