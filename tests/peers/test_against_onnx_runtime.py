@@ -10,10 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from peephole.bench.onnx_runtime import run_onnx
 from peephole.nn.layers import GRU, LSTM, RNN
 from peephole.nn.recurrent import Recurrent
-
-from .onnx_runtime import run_onnx
 
 CELLS: dict[str, tuple[type[Recurrent], dict[str, Any]]] = {
     "rnn tanh": (RNN, {}),

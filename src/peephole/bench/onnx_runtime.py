@@ -45,20 +45,33 @@ def run_onnx(
     feeds = {"X": x, "sequence_lens": lengths.int() if lengths is not None else None}
     feeds |= dict(zip(("initial_h", "initial_c"), states, strict=False))
     given = {name: tensor.numpy() for name, tensor in feeds.items() if tensor is not None}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    model = build(layer, {name: array.shape for name, array in given.items()}).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(layer, {name: array.shape for name, array in given.items()}, threads=1)
     output, *finals = (torch.from_numpy(array) for array in session.run(None, given))
     return output.transpose(1, 2).flatten(2), tuple(finals)
+
+
+def open_session(layer: Recurrent, inputs: dict[str, tuple[int, ...]], threads: int) -> onnxruntime.InferenceSession:
+    """The model of `layer`, ready to run; `inputs` are the shapes of what it will be fed."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    model = build(layer, inputs).SerializeToString()
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def refusal(spec: CellSpec) -> str | None:
+    """What ONNX's operators lack of a cell, as text; None when they have it."""
+    lacking = set(spec.changes) - SWITCHES
+    if lacking or spec.peephole == "full" or spec.candidate_peephole or spec.nonlinearity == "softmax":
+        return f"ONNX has no operator for {spec.code}"
+    return None
 
 
 def build(layer: Recurrent, inputs: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
     """The model, with the weights of `layer` inside; `inputs` are the shapes of what it will be fed."""
     spec = layer.spec
-    lacking = set(spec.changes) - SWITCHES
-    if lacking or layer.num_layers > 1 or spec.peephole == "full" or spec.nonlinearity == "softmax":
-        raise ValueError(f"ONNX has no operator for {layer}")
+    reason = refusal(spec) or ("ONNX's operators have one layer" if layer.num_layers > 1 else None)
+    if reason:
+        raise ValueError(f"{reason}: {layer}")
     directions = list(layer.named_layers())
     constants = {
         "W": [stack(spec, weights["weight_ih"]) for weights in directions],
