@@ -13,6 +13,7 @@ import pytest
 import peephole
 from peephole._version import __version__
 from peephole.cli import COMMANDS
+from peephole.cli.bench import Bench
 from peephole.data.config import TextData
 from peephole.generate.config import Sampling
 from peephole.models.config import ModelConfig
@@ -112,6 +113,7 @@ OPTIONS = [
     ("train", part, field) for part in (TextData, ModelConfig, TrainingConfig) for field in dataclasses.fields(part)
 ]
 OPTIONS += [("sample", Sampling, field) for field in dataclasses.fields(Sampling)]
+OPTIONS += [("bench", Bench, field) for field in dataclasses.fields(Bench)]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_each_option_says_what_it_is_and_its_default(
         return
     text = described(out)[f"--{field.name.replace('_', '-')}"]
     assert len(text.split()) >= 6, text
-    default = "" if field.default == () else str(field.default)
+    default = " ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
     if isinstance(field.default, float) and field.default == round(field.default):
         default = str(round(field.default))
     assert re.search(rf"\(default: {re.escape(default)}", text), text
