@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo test bench lint
+.PHONY: setup demo test bench bench-commands lint
 
 setup: $(STAMP)
 
@@ -34,5 +34,10 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest
 
+# The layers; `peephole bench --help` says how to measure fewer, longer, or growth.
 bench: setup
+	$(BIN)/peephole bench
+
+# Start-up and the training loop; `benchmarks/run.py --list` names the longer ones.
+bench-commands: setup
 	$(BIN)/python benchmarks/run.py

@@ -1,4 +1,4 @@
-"""`make bench`: measure, print as JSON. `python benchmarks/run.py NAME …` for some; `--list` for the names."""
+"""`make bench-commands`: measure, print as JSON. `python benchmarks/run.py NAME …` for some; `--list` for the names."""
 
 import json
 import os
