@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from peephole.bench import growth
-from peephole.bench.cases import Case, Shape
+from peephole.bench.cases import Case, Shape, weight
 from peephole.bench.machine import this_machine
 from peephole.bench.measure import measure
 from peephole.bench.peers import PEERS
 from peephole.bench.plot import picture
 from peephole.bench.results import BETTER, OURS, Measured, Report, read_report
 from peephole.bench.table import case_line, duration, text_of
-from peephole.bench.timing import Budget, take_turns, torch_threads
+from peephole.bench.timing import Budget, shared, take_turns, torch_threads
 from peephole.errors import InputError
 
 
@@ -115,6 +115,12 @@ def test_turns_go_round() -> None:
 def test_three_rounds_at_least_and_more_in_time() -> None:
     assert len(take_turns({"a": lambda: time.sleep(0.02)}, Budget(0.0))["a"]) == 3
     assert len(take_turns({"a": lambda: time.sleep(0.02)}, Budget(0.6))["a"]) > 3
+
+
+def test_time_is_shared_by_weight() -> None:
+    assert shared(10.0, [1.0, 3.0, 1.0]) == pytest.approx(2.0)
+    assert shared(-1.0, [1.0]) == 0.0
+    assert weight(Case("lstm", Shape(9, 9, 99, 99), mode="training")) > weight(Case("lstm", Shape(9, 9, 99, 99)))
 
 
 def test_threads_are_set_and_put_back() -> None:

@@ -95,6 +95,11 @@ GRIDS: dict[str, tuple[Shape, ...]] = {
 }
 
 
+# Where variants run unless cells are named: small and large, but not so large that eight cells take a quarter of an
+# hour.
+GRID_OF_VARIANTS = _square((100, 16, 256), (100, 64, 128), (35, 20, 200), (35, 20, 650), (512, 16, 64))
+
+
 def shapes_of(names: Sequence[str]) -> tuple[Shape, ...]:
     """The shapes that `grid`, `own` and sizes such as `100x16x256` name, each once."""
     found: dict[Shape, None] = {}
@@ -144,6 +149,11 @@ class Case:
         return sum(2 * rows * depth * columns for rows, depth, columns in self.products) * (3 if self.training else 1)
 
 
+def weight(case: Case) -> float:
+    """About the seconds that the gate and the fewest rounds of a case take, to share a budget by."""
+    return 0.5 + 15 * case.flops / 1e11  # some fifteen runs in all, at 100 GFLOP/s
+
+
 def check_names(cells: Sequence[str], dtypes: Sequence[str], modes: Sequence[str]) -> None:
     """Raise `InputError` for names that nobody knows, and for no mode at all."""
     for kind, given, known in (("cell", cells, CELLS), ("dtype", dtypes, DTYPES), ("mode", modes, MODES)):
@@ -159,14 +169,13 @@ def plan(
 ) -> tuple[Case, ...]:
     """Every case of the given names, shape by shape. `InputError` for unknown names.
 
-    Without `cells` the plain ones run at every shape, the variants of the LSTM at B >= 16 of the first grid. Without
-    `dtypes` bfloat16 joins in training of plain cells where B·H >= 4096.
+    Without `cells` the plain ones run at every shape, the variants of the LSTM at those of `GRID_OF_VARIANTS`, which
+    has B >= 16. Without `dtypes` bfloat16 joins in training of plain cells where B·H >= 4096.
     """
     check_names(cells, dtypes, modes)
     cases: list[Case] = []
     for shape in shapes:
-        varied = shape.batch >= BATCH_OF_VARIANTS and shape in GRIDS["grid"]
-        for cell in cells or (PLAIN + VARIANTS if varied else PLAIN):
+        for cell in cells or (PLAIN + VARIANTS if shape in GRID_OF_VARIANTS else PLAIN):
             wide = shape.batch * shape.hidden_size >= WORK_OF_BFLOAT16
             for dtype in dtypes or (DTYPES if wide and cell in PLAIN else ("float32",)):
                 chosen = [mode for mode in modes if dtypes or dtype == "float32" or mode == "training"]

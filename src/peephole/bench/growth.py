@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from peephole.bench.cases import Case, Shape
+from peephole.bench.cases import Case, Shape, weight
 from peephole.bench.machine import Machine, this_machine
 from peephole.bench.measure import check_names, measure_case
 from peephole.bench.results import FORMAT, Measured, write_measured
-from peephole.bench.timing import Budget
+from peephole.bench.timing import Budget, shared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,9 +123,10 @@ def measure_growth(
     """
     check_names(peers, backend)
     found: list[Point] = []
+    weights = [weight(case) for _, _, case in points]
     end = time.perf_counter() + 60 * minutes
     for number, (axis, value, case) in enumerate(points):
-        share = max(0.0, end - time.perf_counter()) / (len(points) - number)
+        share = shared(end - time.perf_counter(), weights[number:])
         gated = None
         if case.shape.steps > GATED_STEPS:
             gated = replace(case, shape=replace(case.shape, steps=GATED_STEPS))

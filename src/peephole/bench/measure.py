@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from peephole.bench import gate
-from peephole.bench.cases import Case
+from peephole.bench.cases import Case, weight
 from peephole.bench.machine import this_machine
 from peephole.bench.peers import PEERS, Contestant, ours
 from peephole.bench.results import OURS, Measured, Report
 from peephole.bench.setup import Setup, make_setup
-from peephole.bench.timing import Budget, take_turns, torch_threads
+from peephole.bench.timing import Budget, shared, take_turns, torch_threads
 from peephole.errors import InputError
 from peephole.nn.construction import check_backend
 from peephole.nn.explanation import explain_backend
@@ -43,9 +43,10 @@ def measure(
     """
     check_names(peers, backend)
     found: list[Measured] = []
+    weights = [weight(case) for case in cases]
     end = time.perf_counter() + 60 * minutes
     for number, case in enumerate(cases):
-        share = max(0.0, end - time.perf_counter()) / (len(cases) - number)
+        share = shared(end - time.perf_counter(), weights[number:])
         found.append(measure_case(case, peers, backend, Budget(share, rounds)))
         if shown is not None:
             shown(number + 1, len(cases), found[-1])

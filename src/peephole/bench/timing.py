@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,11 @@ class Budget:
 
     seconds: float
     rounds: int | None = None
+
+
+def shared(seconds: float, weights: Sequence[float]) -> float:
+    """What the first of several may take of the time that is left for all of them, by weight."""
+    return max(0.0, seconds) * weights[0] / sum(weights)
 
 
 def take_turns(

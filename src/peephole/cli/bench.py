@@ -27,7 +27,8 @@ class Bench:
     """Options of `peephole bench`."""
 
     # Which cells: lstm, gru, rnn, rnn-relu, gru-before, lstm-coupled, lstm-diagonal, lstm-full, lstm-full-candidate,
-    # lstm-layer-norm, lstm-noise (zoneout and recurrent dropout). Default: the plain ones, and variants where B >= 16.
+    # lstm-layer-norm, lstm-noise (zoneout and recurrent dropout). Default: the first three, and at five
+    # sizes with B >= 16 variants of the LSTM.
     cells: tuple[str, ...] = ()
 
     # Which sizes: grid (published comparisons), own (odd ones, I unlike H), TxBxH such as 100x16x256 with I = H, or
