@@ -95,6 +95,17 @@ def test_ratios_means_and_worst() -> None:
     assert ones[2].flops_over_plain() == pytest.approx((4 * 512 + 3 * 256) / (4 * 512))
 
 
+def test_grids_are_also_summed_up_each_for_itself() -> None:
+    shapes = (Shape(100, 1, 128, 128), Shape(64, 10, 96, 160), Shape(2, 3, 4, 5))
+    ones = tuple(timed(Case("lstm", shape), **{"torch.nn": number + 2.0}) for number, shape in enumerate(shapes))
+    report = Report(this_machine(), ones)
+    assert [(one.where, one.count, one.worst) for one in report.summaries()] == [
+        ("", 3, 2.0),
+        ("grid", 1, 2.0),
+        ("own", 1, 3.0),
+    ]
+
+
 def test_red_lines_are_shown() -> None:
     one = Measured(Case("gru", Shape(4, 1, 2, 3)), "torch: made up", {}, {OURS: 0.5}, {OURS: "y is off"}, {})
     report = Report(this_machine(), (one,))

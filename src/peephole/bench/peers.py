@@ -16,7 +16,7 @@ from peephole.nn.exchange import to_torch
 from peephole.nn.recurrent import Recurrent
 
 Run = Callable[[], list[Tensor]]
-# ONNX Runtime's threads wait busily for more work, for some 30 ms on 2 cores: who comes next would take twice as long.
+# ONNX Runtime's threads wait busily for more work, for 40 ms on 2 cores: who comes next would take twice as long.
 # Telling it not to would slow its small models down.
 SPINNING_SECONDS = 0.06
 

@@ -3,11 +3,11 @@
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from peephole.bench.cases import BATCH_OF_VARIANTS, WORK_OF_BFLOAT16, Case, describe, read_case
+from peephole.bench.cases import BATCH_OF_VARIANTS, GRIDS, WORK_OF_BFLOAT16, Case, describe, read_case
 from peephole.bench.machine import Machine
 from peephole.errors import InputError
 
@@ -94,7 +94,8 @@ class Report:
             names = list(dict.fromkeys(name for one in group for name in one.seconds if name != OURS))
             if {"torch.nn", "onnxruntime"} <= set(names):
                 names.insert(2, BETTER)
-            found += [summary for name in names if (summary := _summarise(group, name)) is not None]
+            summaries = (_summarise(group, name, *where) for name in names for where in _wheres(group, name))
+            found += [summary for summary in summaries if summary is not None]
         return tuple(found)
 
     def as_json(self) -> dict[str, Any]:
@@ -110,21 +111,27 @@ class Report:
         draw_ratios(ax, self)
 
 
-def _where(against: str) -> tuple[str, Callable[[Measured], bool]]:
-    """The shapes that a comparison is about, as text and as a question."""
+def _wheres(group: Sequence[Measured], against: str) -> list[tuple[str, Callable[[Measured], bool]]]:
+    """The shapes that a comparison is about, as text and as a question; grids also each for itself."""
     if against == "product":
-        return "B ≥ 16, H ≥ 256", lambda one: one.case.shape.batch >= 16 and one.case.shape.hidden_size >= 256
+        return [("B ≥ 16, H ≥ 256", lambda one: one.case.shape.batch >= 16 and one.case.shape.hidden_size >= 256)]
     if against == "peephole lstm":
-        return f"B ≥ {BATCH_OF_VARIANTS}", lambda one: one.case.shape.batch >= BATCH_OF_VARIANTS
-    return "", lambda one: True
+        return [(f"B ≥ {BATCH_OF_VARIANTS}", lambda one: one.case.shape.batch >= BATCH_OF_VARIANTS)]
+    if group[0].case.dtype == "bfloat16":
+        return [(f"B·H ≥ {WORK_OF_BFLOAT16}", _is_wide)]
+    parts = [(name, lambda one, name=name: one.case.shape in GRIDS[name]) for name in GRIDS]
+    parts = [(name, wanted) for name, wanted in parts if any(map(wanted, group))]
+    return [("", lambda one: True), *(parts if len(parts) > 1 else [])]
 
 
-def _summarise(group: Iterable[Measured], against: str) -> Summary | None:
-    where, wanted = _where(against)
+def _is_wide(one: Measured) -> bool:
+    return one.case.shape.batch * one.case.shape.hidden_size >= WORK_OF_BFLOAT16
+
+
+def _summarise(
+    group: Sequence[Measured], against: str, where: str, wanted: Callable[[Measured], bool]
+) -> Summary | None:
     group = [one for one in group if wanted(one)]
-    if group and group[0].case.dtype == "bfloat16" and not where:
-        where = f"B·H ≥ {WORK_OF_BFLOAT16}"
-        group = [one for one in group if one.case.shape.batch * one.case.shape.hidden_size >= WORK_OF_BFLOAT16]
     ratios = {str(one.case.shape): ratio for one in group if (ratio := one.ratio(against)) is not None}
     if not ratios:
         return None
