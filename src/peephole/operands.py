@@ -8,13 +8,20 @@ from torch import Tensor
 
 from peephole.spec import CellSpec
 
+LOW_PRECISION = (torch.bfloat16, torch.float16)
+
+
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of states and pointwise arithmetic for operands of `dtype`."""
+    return torch.float32 if dtype in LOW_PRECISION else dtype
+
 
 @dataclass(frozen=True)
 class Call:
     """What a back end needs to know to say yes or no.
 
     `one`: a single step; `empty`: a batch without rows; `masked`: lengths, or resets inside a row, are given; `noisy`:
-    recurrent dropout or zoneout.
+    recurrent dropout or zoneout; `recompute`: save states only, compute the rest again for the backward.
     """
 
     spec: CellSpec
@@ -24,6 +31,7 @@ class Call:
     empty: bool = False
     masked: bool = False
     noisy: bool = False
+    recompute: bool = False
 
 
 @dataclass(frozen=True)

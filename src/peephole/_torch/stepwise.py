@@ -17,10 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from peephole.operands import Call, Operands
+from peephole.operands import Call, Operands, state_dtype
 from peephole.spec import CellSpec
-
-LOW_PRECISION = (torch.bfloat16, torch.float16)
 
 
 def refusal(call: Call) -> str | None:
@@ -29,12 +27,9 @@ def refusal(call: Call) -> str | None:
         return f"the loop has no {call.spec.beyond_torch}"
     if call.noisy:
         return "the loop has no recurrent dropout and no zoneout"
+    if call.recompute:
+        return "the loop keeps what it computed"
     return None if call.dtype.is_floating_point else f"{call.dtype} is not a floating dtype"
-
-
-def state_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype of states and pointwise arithmetic for operands of `dtype`."""
-    return torch.float32 if dtype in LOW_PRECISION else dtype
 
 
 def saved_width(spec: CellSpec, hidden_size: int, proj_size: int) -> int:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from peephole.errors import InputError
-from peephole.ops import random_words
+from peephole.ops import dropout_mask, random_mask
 from peephole.reference import noise
 from peephole.spec import BUILT_IN, CellSpec
 
@@ -77,7 +77,7 @@ class Noise:
         if seed is not None and self.recurrent_dropout:
             batch, units = states[0].shape
             rate, dtype = self.recurrent_dropout, states[0].dtype
-            masks = [noise.dropout_mask(rate, seed, noise.RECURRENT, layer, batch, units, dtype, random_words)]
+            masks = [dropout_mask(rate, seed, noise.RECURRENT, layer, batch, units, dtype)]
         for number, (name, state) in enumerate(zip(spec.states, states, strict=True)):
             share = self.shares.get(name, 0.0)
             if not share:
@@ -87,7 +87,8 @@ class Noise:
             else:
                 purpose = noise.ZONEOUT + number
                 batch, units = state.shape
-                masks.append(noise.chosen(share, seed, purpose, layer, steps, batch, units, state.dtype, random_words))
+                kept = random_mask(seed, purpose, layer, steps, batch, units, share, 1.0, 0.0, state.dtype)
+                masks.append(kept)
         return masks
 
     def dropped(self, weight: Tensor, layer: int, seed: Tensor | None) -> Tensor:
@@ -96,7 +97,7 @@ class Noise:
             return weight
         rows, columns = weight.shape
         rate, dtype = self.weight_drop, weight.dtype
-        return weight * noise.dropout_mask(rate, seed, noise.WEIGHT, layer, rows, columns, dtype, random_words)
+        return weight * dropout_mask(rate, seed, noise.WEIGHT, layer, rows, columns, dtype)
 
 
 def noise_seed(seed: int | Tensor | None, device: torch.device) -> Tensor:

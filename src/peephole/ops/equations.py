@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from peephole import reference
-from peephole._torch.stepwise import state_dtype
-from peephole.operands import Call, Operands
+from peephole.operands import Call, Operands, state_dtype
 
 
 def refusal(call: Call) -> str | None:

@@ -7,8 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from peephole._torch.stepwise import state_dtype
-from peephole.operands import Operands
+from peephole.operands import Operands, state_dtype
 from peephole.ops import equations
 from peephole.ops.checks import check_operands
 from peephole.ops.operators import OPERATORS
@@ -30,13 +29,15 @@ def run_layer(
     fresh: Sequence[Tensor] | None = None,
     reverse: bool = False,
     backend: str = "auto",
+    recompute: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction.
 
     x `[T, B, I]`; states each `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
-    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run` for their
-    meaning). A reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are cast to its
-    dtype and states stay float32. Returns y `[T, B, H]` (or P) and the final states.
+    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run` for their meaning). A
+    reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are cast to its dtype and
+    states stay float32. With `recompute` states alone are saved, and the backward computes the rest again. Returns y
+    `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
     # Autocast leaves float64 alone everywhere, and does not know tensors without numbers.
@@ -47,17 +48,17 @@ def run_layer(
     operands = Operands(spec, x, states, list(weights), lengths, resets, list(masks), reverse)
     check_operands(operands)
     if operands.borders is not None and fresh is not None:
-        return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend)
+        return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend, recompute)
     if resets is not None and lengths is None and not masks and not torch.compiler.is_compiling():
         cuts = _cuts(resets, reverse)
         if len(cuts) * STEPS_PER_CUT <= x.shape[0]:
-            whole = choose_kernel(backend, spec.code, device, x.dtype, False, x.shape[1] == 0, False, False)
+            whole = choose_kernel(backend, spec.code, device, x.dtype, False, x.shape[1] == 0, False, False, recompute)
             if whole in ("onednn", "cudnn"):
-                return _run_pieces(operands, cuts, None, backend)
-    return _run_whole(operands, backend)
+                return _run_pieces(operands, cuts, None, backend, recompute)
+    return _run_whole(operands, backend, recompute)
 
 
-def _run_whole(operands: Operands, backend: str) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _run_whole(operands: Operands, backend: str, recompute: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
     spec, x = operands.spec, operands.x
     one = empty = False
     if x.shape[0] == 1:  # a branch, so that a compiler guards on it where the size is symbolic
@@ -66,8 +67,8 @@ def _run_whole(operands: Operands, backend: str) -> tuple[Tensor, tuple[Tensor, 
         empty = True
     masked = operands.lengths is not None or operands.resets is not None
     noisy = operands.recurrent_mask is not None or bool(operands.zoneout)
-    kernel = choose_kernel(backend, spec.code, x.device.type, x.dtype, one, empty, masked, noisy)
-    if kernel == "reference" and not torch.compiler.is_compiling():
+    kernel = choose_kernel(backend, spec.code, x.device.type, x.dtype, one, empty, masked, noisy, recompute)
+    if kernel == "reference" and not recompute and not torch.compiler.is_compiling():
         return equations.run(operands)
     states, weights = list(operands.states), list(operands.weights)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *weights))
@@ -98,7 +99,7 @@ def _cuts(resets: Tensor, reverse: bool) -> list[int]:
 
 
 def _run_pieces(
-    operands: Operands, cuts: list[int], fresh: Sequence[Tensor] | None, backend: str
+    operands: Operands, cuts: list[int], fresh: Sequence[Tensor] | None, backend: str, recompute: bool
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The sequence in pieces between the steps at which some row starts anew.
 
@@ -127,7 +128,7 @@ def _run_pieces(
             resets=None,
             masks=[*operands.masks[:1], *(_steps(mask, start, end) for mask in operands.masks[1:])],
         )
-        y, current = _run_whole(piece, backend)
+        y, current = _run_whole(piece, backend, recompute)
         outputs.append(y)
     return torch.cat(outputs[::-1] if operands.reverse else outputs), current
 

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from peephole._native import layer, recomputing
 from peephole._torch import stepwise
-from peephole.operands import Operands
+from peephole.operands import Operands, state_dtype
 from peephole.ops import equations
 from peephole.ops.support import KERNELS
-from peephole.reference import noise
 from peephole.spec import BUILT_IN, parse_spec
 
 _library = torch.library.Library("peephole", "DEF")
@@ -86,11 +86,18 @@ def _forward_fake(
     finals = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in states]
     if kernel == "reference":
         saved = x.new_empty(0)
-    elif kernel == "stepwise":
-        hidden = weights[0].shape[0] // len(cell.gates)
-        width = stepwise.saved_width(cell, hidden, states[0].shape[-1] if cell.projected else 0)
-        dtype = stepwise.state_dtype(x.dtype)
-        saved = x.new_empty((steps, batch, width) if save else (0,), dtype=dtype)
+    elif not save and kernel in ("native", "recomputing", "stepwise"):
+        saved = x.new_empty(0, dtype=state_dtype(x.dtype) if kernel == "stepwise" else x.dtype)
+    elif kernel == "recomputing":
+        shape = recomputing.saved_shape(steps, batch, [state.shape[-1] for state in states])
+        saved = x.new_empty(shape, dtype=state_dtype(x.dtype))
+    elif kernel in ("native", "stepwise"):
+        hidden, projection = weights[0].shape[0] // len(cell.gates), states[0].shape[-1] if cell.projected else 0
+        if kernel == "native":
+            width = layer.saved_width(cell, hidden, projection, x.dtype)
+        else:
+            width = stepwise.saved_width(cell, hidden, projection)
+        saved = x.new_empty((steps, batch, width), dtype=state_dtype(x.dtype))
     else:  # a library's workspace, whose size the library alone knows
         saved = x.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.uint8)
     return y, finals, saved
@@ -218,17 +225,6 @@ def define_operators(family: str) -> None:
     OPERATORS[family] = getattr(torch.ops.peephole, family).default
 
 
-def _words_fake(seed: Tensor, purpose: int, layer: int, steps: int, rows: int, units: int) -> Tensor:
-    return seed.new_empty(steps, rows, units)
-
-
-# An operator, because a compiler takes minutes over the rounds of every mask of every layer.
-_library.define("random_words(Tensor seed, int purpose, int layer, SymInt steps, SymInt rows, SymInt units) -> Tensor")
-_library.impl("random_words", noise.words, "CompositeExplicitAutograd")
-torch.library.register_fake("peephole::random_words", _words_fake, lib=_library)
-
 OPERATORS: dict[str, Callable[..., tuple[Tensor, list[Tensor], Tensor]]] = {}
 for _family in BUILT_IN:
     define_operators(_family)
-
-random_words: Callable[..., Tensor] = torch.ops.peephole.random_words.default

@@ -31,7 +31,7 @@ def register_cell(
     cell; layers made before keep their old parameters and have to be made anew. Raises `InputError` for a name that is
     taken or cannot be one.
     """
-    if name in (*BUILT_IN, "random_words"):
+    if name in (*BUILT_IN, "random_words", "random_mask"):
         raise InputError(f"the cell name {name!r} is taken; choose another than {', '.join(BUILT_IN)}")
     if not _is_name(name) or name.endswith("_backward"):
         raise InputError(

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import torch
 
+from peephole._native import layer, recomputing
 from peephole._torch import cudnn, onednn, stepwise
 from peephole.errors import InputError
 from peephole.operands import Call
@@ -15,9 +16,23 @@ from peephole.spec import parse_spec
 
 logger = logging.getLogger("peephole")
 
-KERNELS: dict[str, ModuleType] = {"cudnn": cudnn, "onednn": onednn, "stepwise": stepwise, "reference": equations}
-BACKENDS: dict[str, tuple[str, ...]] = {"torch": ("cudnn", "onednn", "stepwise"), "reference": ("reference",)}
+KERNELS: dict[str, ModuleType] = {
+    "native": layer,
+    "recomputing": recomputing,
+    "cudnn": cudnn,
+    "onednn": onednn,
+    "stepwise": stepwise,
+    "reference": equations,
+}
+BACKENDS: dict[str, tuple[str, ...]] = {
+    "native": ("native", "recomputing"),
+    "torch": ("cudnn", "onednn", "stepwise"),
+    "reference": ("reference",),
+}
+SLOW = "reference"  # falling back to it is worth a word
 DESCRIPTIONS = {
+    "native": "compiled kernels, a whole sequence in one call",
+    "recomputing": "compiled kernels that save states only and compute the rest again",
     "cudnn": "cuDNN, a whole sequence in one call",
     "onednn": "oneDNN, a whole sequence in one call",
     "stepwise": "a loop of torch operations with a hand-derived backward",
@@ -75,7 +90,8 @@ def _say_once(code: str, device: str, backend: str, reason: str) -> None:
 
 @lru_cache(maxsize=4096)
 def choose(backend: str, call: Call) -> Choice:
-    """The back end that runs `call`: the named one, or with `auto` the first that supports it.
+    """The back end that runs `call`: the named one, or with `auto` the first that supports it and
+    does not send it on.
 
     A named back end that cannot serve raises `InputError` with its reason; `auto` logs once when it falls back.
     """
@@ -86,17 +102,30 @@ def choose(backend: str, call: Call) -> Choice:
         if support.reason:
             refusals += support.reason.split("; ")
         if support.kernel is not None:
-            if name != candidates[0]:
+            reluctant = getattr(KERNELS[support.kernel], "reluctance", None)
+            advice = reluctant(call) if reluctant is not None and backend == "auto" else None
+            if advice is not None:
+                refusals.append(f"{support.kernel}: {advice}")
+                continue
+            if name == SLOW:
                 _say_once(call.spec.code, call.device, name, refusals[-1])
             return Choice(name, support.kernel, tuple(refusals))
     raise InputError(f"back end {backend!r} cannot run {call.spec.code}: {'; '.join(refusals)}; use backend='auto'")
 
 
 def choose_kernel(
-    backend: str, code: str, device: str, dtype: torch.dtype, one: bool, empty: bool, masked: bool, noisy: bool
+    backend: str,
+    code: str,
+    device: str,
+    dtype: torch.dtype,
+    one: bool,
+    empty: bool,
+    masked: bool,
+    noisy: bool,
+    recompute: bool,
 ) -> str:
     """The kernel of `choose`, from arguments that a compiler takes for constants."""
-    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked, noisy)).kernel
+    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked, noisy, recompute)).kernel
 
 
 # What torch.compiler.assume_constant_result does, without the second that importing the compiler takes: a compiled

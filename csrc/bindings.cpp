@@ -1,0 +1,176 @@
+// What Python sees: pointers and sizes as whole numbers, in the order in which `_native/layer.py` writes them. The
+// interpreter lock is released while a kernel runs.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+
+#include "kernels.h"
+#include "noise.h"
+
+namespace nb = nanobind;
+using namespace peephole;
+
+namespace {
+
+using Numbers = std::vector<int64_t>;
+
+class Reader {
+ public:
+  Reader(const Numbers& numbers, const char* what) : numbers_(numbers), what_(what) {}
+  ~Reader() noexcept(false) {
+    if (next_ != numbers_.size() && !std::uncaught_exceptions()) throw std::invalid_argument(what_ + " has too many numbers");
+  }
+  int64_t number() {
+    if (next_ == numbers_.size()) throw std::invalid_argument(what_ + " has too few numbers");
+    return numbers_[next_++];
+  }
+  bool flag() { return number() != 0; }
+  template <class T>
+  T choice() {
+    return static_cast<T>(number());
+  }
+  template <class T = void>
+  T* pointer() {
+    return reinterpret_cast<T*>(number());
+  }
+
+ private:
+  const Numbers& numbers_;
+  std::string what_;
+  size_t next_ = 0;
+};
+
+void read_cell(Layer& layer, const Numbers& numbers) {
+  Reader read(numbers, "the cell");
+  Switches& cell = layer.cell;
+  cell.family = read.choice<Family>();
+  cell.layer_norm = read.flag();
+  cell.nonlinearity = read.choice<Nonlinearity>();
+  cell.taps = int(read.number());
+  cell.residual = read.choice<Residual>();
+  cell.peephole = read.choice<Peephole>();
+  cell.candidate_peephole = read.flag();
+  cell.coupled = read.flag();
+  cell.input_gate = read.flag();
+  cell.forget_gate = read.flag();
+  cell.output_gate = read.flag();
+  cell.input_activation = read.flag();
+  cell.output_activation = read.flag();
+  cell.gate_recurrence = read.flag();
+  cell.reset = read.choice<Reset>();
+  cell.update_writes = read.flag();
+}
+
+int read_sizes(Layer& layer, const Numbers& numbers) {
+  Reader read(numbers, "sizes");
+  layer.precision = read.choice<Precision>();
+  layer.reverse = read.flag();
+  layer.threads = int(read.number());
+  layer.steps = read.number();
+  layer.batch = read.number();
+  layer.input = read.number();
+  layer.hidden = read.number();
+  layer.projection = read.number();
+  layer.checkpoint_every = read.number();
+  const int states = int(read.number());
+  if (states < 1 || states > MAX_STATES) throw std::invalid_argument("a cell has 1 to 10 states");
+  for (int k = 0; k < states; k++) {
+    layer.zoneout[k].step = read.number();
+    layer.zoneout[k].row = read.number();
+    layer.zoneout[k].unit = read.number();
+  }
+  return states;
+}
+
+void read_inputs(Layer& layer, Reader& read, int states) {
+  layer.x = read.pointer<>();
+  layer.symbols = read.pointer<int64_t>();
+  layer.table = read.pointer<>();
+  for (auto& weight : layer.weights) weight = read.pointer<>();
+  layer.lengths = read.pointer<int64_t>();
+  layer.resets = read.pointer<uint8_t>();
+  layer.recurrent_mask = read.pointer<>();
+  for (int k = 0; k < states; k++) layer.states[k] = read.pointer<>();
+  for (int k = 0; k < states; k++) layer.zoneout[k].data = read.pointer<>();
+}
+
+Layer read_layer(const Numbers& cell, const Numbers& sizes, int& states) {
+  Layer layer{};
+  read_cell(layer, cell);
+  states = read_sizes(layer, sizes);
+  return layer;
+}
+
+void forward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
+  int states;
+  Layer layer = read_layer(cell, sizes, states);
+  {
+    Reader read(pointers, "pointers");
+    read_inputs(layer, read, states);
+    layer.y = read.pointer<>();
+    layer.saved = read.pointer<>();
+    layer.checkpoints = read.pointer<>();
+    for (int k = 0; k < states; k++) layer.finals[k] = read.pointer<>();
+  }
+  kernels_called(instructions).forward(layer);
+}
+
+void backward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
+  int states;
+  Layer layer = read_layer(cell, sizes, states);
+  {
+    Reader read(pointers, "pointers");
+    read_inputs(layer, read, states);
+    layer.y = read.pointer<>();
+    layer.saved = read.pointer<>();
+    layer.dy = read.pointer<>();
+    layer.dx = read.pointer<>();
+    layer.dtable = read.pointer<>();
+    for (auto& weight : layer.dweights) weight = read.pointer<>();
+    for (int k = 0; k < states; k++) layer.dfinals[k] = read.pointer<>();
+    for (int k = 0; k < states; k++) layer.dstates[k] = read.pointer<>();
+  }
+  kernels_called(instructions).backward(layer);
+}
+
+long saved_size(const std::string& instructions, const Numbers& cell, const Numbers& sizes) {
+  int states;
+  const Layer layer = read_layer(cell, sizes, states);
+  return kernels_called(instructions).saved_size(layer);
+}
+
+std::vector<std::string> supported() {
+  std::vector<std::string> names;
+  for (const Kernels* one : supported_kernels()) names.push_back(one->name);
+  return names;
+}
+
+Stream stream_of(int64_t seed, int64_t purpose, long steps, long rows, long units) {
+  return {uint64_t(seed), uint32_t(purpose), steps, rows, units};
+}
+
+void words(const std::string& instructions, int64_t seed, int64_t purpose, long steps, long rows, long units,
+           int64_t out, int threads) {
+  kernels_called(instructions).words(stream_of(seed, purpose, steps, rows, units), reinterpret_cast<int64_t*>(out), threads);
+}
+
+void choose(const std::string& instructions, int64_t seed, int64_t purpose, long steps, long rows, long units,
+            int64_t limit, double yes, double no, int64_t out, bool full, int threads) {
+  kernels_called(instructions)
+      .choose(stream_of(seed, purpose, steps, rows, units), uint64_t(limit), yes, no, reinterpret_cast<void*>(out), full,
+              threads);
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  using Released = nb::call_guard<nb::gil_scoped_release>;
+  m.def("supported", &supported);
+  m.def("saved_size", &saved_size);
+  m.def("forward", &forward, Released());
+  m.def("backward", &backward, Released());
+  m.def("words", &words, Released());
+  m.def("choose", &choose, Released());
+}

@@ -1,0 +1,728 @@
+// The LSTM and its variants (reference/lstm.py): gates, the constant error carousel, output, projection.
+//
+//   i, f = σ(z + p ∘ c_{t-1})   g = tanh(z (+ p ∘ c_{t-1}))   c_t = f ∘ c_{t-1} + i ∘ g   o = σ(z + p ∘ c_t)
+//   h_t = o ∘ tanh(c_t), or W_hr of that
+//
+// Saved a step and unit: the gates that the cell has, then c_{t-1}; with layer norm also the normalised pre-activations,
+// and for each row 1 / their deviation.
+#pragma once
+
+#include "../backward.h"
+#include "../forward.h"
+
+namespace peephole::PEEPHOLE_ISA {
+
+// What both directions know of a variant.
+struct LstmShape {
+  int slot[4];        // of i, f, g, o among the gates; -1: the cell lacks it
+  int peephole[4];    // its row block in weight_ch; -1: none
+  int gates = 0, peepholes = 0;
+  std::vector<int> sigmoid_slots;  // of the gates that are fed back
+  bool diagonal, full;
+  bool output_sees_cell;
+
+  explicit LstmShape(const Switches& cell) {
+    const bool has[4] = {cell.input_gate, cell.forget_gate && !cell.coupled, true, cell.output_gate};
+    diagonal = cell.peephole == Peephole::diagonal;
+    full = cell.peephole == Peephole::full;
+    for (int gate = 0; gate < 4; gate++) {
+      slot[gate] = has[gate] ? gates++ : -1;
+      const bool sees = has[gate] && cell.peephole != Peephole::none && (gate != 2 || cell.candidate_peephole);
+      peephole[gate] = sees ? peepholes++ : -1;
+      if (has[gate] && gate != 2) sigmoid_slots.push_back(slot[gate]);
+    }
+    output_sees_cell = peephole[3] >= 0;
+  }
+
+  // Slots, and their row blocks in weight_ch, of the gates that see the cell state of the step before.
+  std::vector<int> early_slots() const { return early(slot); }
+  std::vector<int> early_peepholes() const { return early(peephole); }
+
+ private:
+  std::vector<int> early(const int (&of)[4]) const {
+    std::vector<int> result;
+    for (int gate = 0; gate < 3; gate++) {
+      if (peephole[gate] >= 0) result.push_back(of[gate]);
+    }
+    return result;
+  }
+};
+
+enum LstmState { HIDDEN, CELL, FED_BACK };
+
+template <class P>
+class LstmForward : public ForwardSequence<P> {
+ public:
+  using Base = ForwardSequence<P>;
+  using Self = LstmForward<P>;
+  using typename Base::Operand;
+  using typename Base::Real;
+  using typename Base::V;
+  using Phase = typename Base::template Phase<Self>;
+
+  explicit LstmForward(const Layer& layer) : Base(layer), shape_(layer.cell) {
+    this->gates_ = this->slots_ = shape_.gates;
+    this->input_slots_ = this->gate_of_input_ = Base::counted(shape_.gates);
+    this->normal_saved_ = shape_.gates + 1;
+    this->saved_slots_ = this->normal_saved_ + (layer.cell.layer_norm ? shape_.gates : 0);
+    this->saved_rows_ = this->normalised_ = layer.cell.layer_norm ? shape_.gates : 0;
+    this->add_state(this->output_, true, true);
+    this->add_state(this->hidden_, shape_.full, false);
+    if (layer.cell.gate_recurrence) {
+      for (size_t k = 0; k < shape_.sigmoid_slots.size(); k++) this->add_state(this->hidden_, true, false);
+    }
+  }
+
+  std::vector<Phase> plan(Allocator& room) {
+    this->plan_forward(room);
+    const bool norm = this->cell_.layer_norm;
+    if (shape_.diagonal) {
+      this->unpack_vector(room, peephole_, this->weight(CH), Base::counted(shape_.peepholes), this->hidden_);
+    }
+    std::vector<Phase> phases;
+    Phase gates;
+    gates.point = norm ? &Self::gather : (shape_.output_sees_cell && shape_.full ? &Self::cell_only : &Self::cell_and_output);
+    gates.products = first_products(room);
+    phases.push_back(gates);
+    if (norm) {
+      Phase cell;
+      cell.before = &Self::find_early;
+      cell.point = shape_.output_sees_cell ? &Self::normalised_cell : &Self::normalised_cell_and_output;
+      phases.push_back(cell);
+    }
+    if (shape_.output_sees_cell && (shape_.full || norm)) {
+      Phase output;
+      if (shape_.full) {
+        now_ = this->step_buffer(room, this->hidden_);
+        output.products.push_back(this->onto_slots(
+            now_, this->pack_forward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
+            {shape_.slot[3]}));
+      }
+      output.point = norm ? &Self::gather_output : &Self::output_only;
+      if (shape_.full || !norm) phases.push_back(output);
+      if (norm) {
+        Phase last;
+        last.before = &Self::find_output;
+        last.point = &Self::normalised_output;
+        phases.push_back(last);
+      }
+    }
+    if (this->layer_.projection) {
+      shown_ = this->step_buffer(room, this->hidden_);
+      room(projected_, size_t(this->output_units_) * this->batch_ * this->LANE);
+      Phase projection;
+      projection.output_units = true;
+      Product<P> product = this->onto_slots(
+          shown_, this->pack_forward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0});
+      product.columns = Base::counted(this->output_units_);
+      product.target = {projected_, this->batch_ * this->LANE};
+      product.by_chunk = false;
+      product.fresh = true;
+      projection.products.push_back(product);
+      projection.point = &Self::project;
+      phases.push_back(projection);
+    }
+    return phases;
+  }
+
+ private:
+  LstmShape shape_;
+  Real* peephole_ = nullptr;   // [peepholes][units][V]
+  Operands<P> now_;            // c_t, for a full peephole of the output gate
+  Operands<P> shown_;          // o ∘ tanh(c_t), for the projection
+  Real* projected_ = nullptr;
+
+  std::vector<Product<P>> first_products(Allocator& room) {
+    std::vector<Product<P>> products;
+    const auto all = Base::counted(shape_.gates);
+    products.push_back(this->onto_slots(
+        this->states_[HIDDEN].entering,
+        this->pack_forward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all));
+    if (shape_.full && !shape_.early_slots().empty()) {
+      products.push_back(this->onto_slots(this->states_[CELL].entering,
+                                            this->pack_forward(room, CH, shape_.early_peepholes(), this->hidden_,
+                                                               this->hidden_, 0, this->hidden_),
+                                            shape_.early_slots()));
+    }
+    if (this->cell_.gate_recurrence) {
+      const int count = int(shape_.sigmoid_slots.size());
+      for (int k = 0; k < count; k++) {
+        products.push_back(this->onto_slots(
+            this->states_[FED_BACK + k].entering,
+            this->pack_forward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
+                               this->hidden_),
+            shape_.sigmoid_slots));
+      }
+    }
+    return products;
+  }
+
+  PEEPHOLE_INLINE V peephole(int gate, int block) const { return this->parameter(peephole_, shape_.peephole[gate], block); }
+
+  // The pre-activation of a gate; `cell` is what its diagonal peephole sees.
+  PEEPHOLE_INLINE V seeing(const Step& s, int gate, int block, long row, V cell) const {
+    V z = load(this->z(s, block, shape_.slot[gate], row));
+    if (shape_.diagonal && shape_.peephole[gate] >= 0) z = z + peephole(gate, block) * cell;
+    return z;
+  }
+
+  PEEPHOLE_INLINE void feed_back(const Step& s, int gate, int block, long row, V value) {
+    if (!this->cell_.gate_recurrence) return;
+    for (size_t k = 0; k < shape_.sigmoid_slots.size(); k++) {
+      if (shape_.sigmoid_slots[k] == shape_.slot[gate]) this->commit(s, FED_BACK + int(k), block, row, value);
+    }
+  }
+
+  // From the pre-activations of i, f, g the new cell state; c before it is committed.
+  PEEPHOLE_INLINE V renew(const Step& s, int block, long row, V before, const V (&z)[4]) {
+    const Switches& cell = this->cell_;
+    V input = splat(Real(1)), forget = splat(Real(1));
+    if (shape_.slot[0] >= 0) {
+      input = sigmoid<Real>(z[0]);
+      this->keep(s, shape_.slot[0], block, row, input);
+      feed_back(s, 0, block, row, input);
+    }
+    if (shape_.slot[1] >= 0) {
+      forget = sigmoid<Real>(z[1]);
+      this->keep(s, shape_.slot[1], block, row, forget);
+      feed_back(s, 1, block, row, forget);
+    } else if (cell.coupled) {
+      forget = Real(1) - input;
+    }
+    const V candidate = cell.input_activation ? tanh<Real>(z[2]) : z[2];
+    this->keep(s, shape_.slot[2], block, row, candidate);
+    this->keep(s, shape_.gates, block, row, before);
+    return forget * before + input * candidate;
+  }
+
+  PEEPHOLE_INLINE void finish(const Step& s, int block, long row, V cell, V z) {
+    V shown = this->cell_.output_activation ? tanh<Real>(cell) : cell;
+    if (shape_.slot[3] >= 0) {
+      const V output = sigmoid<Real>(z);
+      this->keep(s, shape_.slot[3], block, row, output);
+      feed_back(s, 3, block, row, output);
+      shown = output * shown;
+    }
+    if (this->layer_.projection) {
+      store_operand<P>(shown_.at(s.n) + this->at(block, row), shown);
+    } else {
+      this->commit(s, HIDDEN, block, row, shown);
+    }
+  }
+
+  PEEPHOLE_INLINE V read_gates(const Step& s, int block, long row, V (&z)[4]) const {
+    const V before = load(this->states_[CELL].value + this->at(block, row));
+    for (int gate = 0; gate < 3; gate++) {
+      if (shape_.slot[gate] >= 0) z[gate] = seeing(s, gate, block, row, before);
+    }
+    return before;
+  }
+
+  void cell_and_output(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      V z[4] = {};
+      const V before = read_gates(s, block, row, z);
+      const V cell = renew(s, block, row, before, z);
+      this->commit(s, CELL, block, row, cell);
+      if (shape_.slot[3] >= 0) z[3] = seeing(s, 3, block, row, cell);
+      finish(s, block, row, cell, z[3]);
+    }
+  }
+
+  // The output gate's full peephole waits for every unit's c_t; it stays in the place of the candidate's pre-activation.
+  void cell_only(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      V z[4] = {};
+      const V before = read_gates(s, block, row, z);
+      show_cell(s, block, row, renew(s, block, row, before, z));
+    }
+  }
+
+  PEEPHOLE_INLINE void show_cell(const Step& s, int block, long row, V cell) {
+    store_operand<P>(now_.at(s.n) + this->at(block, row), cell);
+    store(this->z(s, block, shape_.slot[2], row), cell);
+    this->commit(s, CELL, block, row, cell);
+  }
+
+  void output_only(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      const V cell = load(this->z(s, block, shape_.slot[2], row));
+      finish(s, block, row, cell, load(this->z(s, block, shape_.slot[3], row)));
+    }
+  }
+
+  void project(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) this->commit(s, HIDDEN, block, row, load(projected_ + this->at(block, row)));
+  }
+
+  // --- with layer norm ---
+
+  void gather(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      V z[4] = {};
+      read_gates(s, block, row, z);
+      for (int gate = 0; gate < 3; gate++) {
+        if (shape_.slot[gate] >= 0) gathered(s, gate, block, row, z[gate]);
+      }
+      if (shape_.slot[3] >= 0 && !shape_.output_sees_cell) {
+        gathered(s, 3, block, row, load(this->z(s, block, shape_.slot[3], row)));
+      }
+    }
+  }
+
+  PEEPHOLE_INLINE void gathered(const Step& s, int gate, int block, long row, V z) {
+    this->gather_normal(s, shape_.slot[gate], shape_.slot[gate], block, row, z);
+  }
+
+  void find_early(const Step& s, long first, long last) { find(s, first, last, 0, shape_.output_sees_cell ? 3 : 4); }
+  void find_output(const Step& s, long first, long last) { find(s, first, last, 3, 4); }
+
+  void find(const Step& s, long first, long last, int from, int to) {
+    for (long row = first; row < last; row++) {
+      for (int gate = from; gate < to; gate++) {
+        if (shape_.slot[gate] >= 0) this->find_spread(s, shape_.slot[gate], row);
+      }
+    }
+  }
+
+  PEEPHOLE_INLINE V normalised(const Step& s, int gate, int block, long row) {
+    const int slot = shape_.slot[gate];
+    return this->normalise(s, slot, block, row, load(this->z(s, block, slot, row)));
+  }
+
+  PEEPHOLE_INLINE V renew_normalised(const Step& s, int block, long row) {
+    V z[4] = {};
+    for (int gate = 0; gate < 3; gate++) {
+      if (shape_.slot[gate] >= 0) z[gate] = normalised(s, gate, block, row);
+    }
+    return renew(s, block, row, load(this->states_[CELL].value + this->at(block, row)), z);
+  }
+
+  void normalised_cell_and_output(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      const V cell = renew_normalised(s, block, row);
+      this->commit(s, CELL, block, row, cell);
+      finish(s, block, row, cell, shape_.slot[3] >= 0 ? normalised(s, 3, block, row) : V{});
+    }
+  }
+
+  void normalised_cell(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      const V cell = renew_normalised(s, block, row);
+      if (shape_.full) {
+        show_cell(s, block, row, cell);
+      } else {
+        store(this->z(s, block, shape_.slot[2], row), cell);
+        gathered(s, 3, block, row, seeing(s, 3, block, row, cell));
+        this->commit(s, CELL, block, row, cell);
+      }
+    }
+  }
+
+  void gather_output(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) gathered(s, 3, block, row, load(this->z(s, block, shape_.slot[3], row)));
+  }
+
+  void normalised_output(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      finish(s, block, row, load(this->z(s, block, shape_.slot[2], row)), normalised(s, 3, block, row));
+    }
+  }
+};
+
+template <class P>
+class LstmBackward : public BackwardSequence<P> {
+ public:
+  using Base = BackwardSequence<P>;
+  using Self = LstmBackward<P>;
+  using typename Base::Operand;
+  using typename Base::Real;
+  using typename Base::V;
+  using Phase = typename Base::template Phase<Self>;
+  using Buffer = typename Base::ChunkBuffer;
+
+  explicit LstmBackward(const Layer& layer) : Base(layer), shape_(layer.cell) {
+    this->gates_ = this->dz_slots_ = shape_.gates;
+    this->gate_of_input_ = this->input_dz_ = this->recurrent_dz_ = Base::counted(shape_.gates);
+    this->normal_saved_ = shape_.gates + 1;
+    this->saved_slots_ = this->normal_saved_ + (layer.cell.layer_norm ? shape_.gates : 0);
+    this->saved_rows_ = this->normalised_ = layer.cell.layer_norm ? shape_.gates : 0;
+    this->add_state(this->output_, true, true);
+    this->add_state(this->hidden_, shape_.full && !shape_.early_slots().empty(), false);
+    if (layer.cell.gate_recurrence) {
+      for (size_t k = 0; k < shape_.sigmoid_slots.size(); k++) this->add_state(this->hidden_, true, false);
+    }
+  }
+
+  std::vector<Phase> plan(Allocator& room) {
+    this->plan_backward(room);
+    const bool norm = this->cell_.layer_norm, waits = shape_.output_sees_cell && shape_.full;
+    const auto all = Base::counted(shape_.gates);
+    if (shape_.diagonal) {
+      this->unpack_vector(room, peephole_, this->weight(CH), Base::counted(shape_.peepholes), this->hidden_);
+      for (int k = 0; k < shape_.peepholes; k++) peephole_sums_[k] = this->add_row_sums(room, CH, k);
+    }
+    this->plan_normal(room);
+    if (norm || waits) room(dcell_, size_t(this->units_) * this->batch_ * this->LANE);
+    plan_full_peepholes(room);
+    plan_fed_back_gates(room);
+
+    Phase arrival;  // what reaches the states through products
+    auto& hidden = this->states_[HIDDEN];
+    arrival.products.push_back(
+        this->back_through(this->pack_backward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all, -1,
+                           hidden.through_product, this->output_units_));
+    std::vector<Product<P>> others;
+    if (this->states_[CELL].is_operand) {
+      others.push_back(this->back_through(
+          this->pack_backward(room, CH, shape_.early_peepholes(), this->hidden_, this->hidden_, 0, this->hidden_),
+          shape_.early_slots(), -1, this->states_[CELL].through_product, this->units_));
+    }
+    if (this->cell_.gate_recurrence) {
+      const int count = int(shape_.sigmoid_slots.size());
+      for (int k = 0; k < count; k++) {
+        others.push_back(this->back_through(
+            this->pack_backward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
+                                this->hidden_),
+            shape_.sigmoid_slots, -1, this->states_[FED_BACK + k].through_product, this->units_));
+      }
+    }
+    std::vector<Phase> phases;
+    Phase output;
+    if (this->layer_.projection) {
+      plan_projection(room, arrival, output);
+      phases.push_back(arrival);
+    } else {
+      output.products = arrival.products;
+    }
+    output.products.insert(output.products.end(), others.begin(), others.end());
+    output.point = norm ? &Self::output_normal : (waits ? &Self::output_gate : &Self::output_and_gates);
+    phases.push_back(output);
+    if (norm) {
+      Phase phase;
+      phase.before = &Self::find_output;
+      phase.point = &Self::output_unnormal;
+      if (!waits) phase.point = &Self::output_unnormal_and_gates;
+      phases.push_back(phase);
+    }
+    if (waits) {
+      Phase phase;
+      auto product = this->back_through(
+          this->pack_backward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
+          {shape_.slot[3]}, 0, dcell_, this->units_);
+      product.fresh = false;
+      phase.products.push_back(product);
+      phase.point = norm ? &Self::gates_normal : &Self::gates_only;
+      phases.push_back(phase);
+    }
+    if (norm) {
+      Phase phase;
+      phase.before = &Self::find_early;
+      phase.point = &Self::gates_unnormal;
+      phases.push_back(phase);
+    }
+    return phases;
+  }
+
+ private:
+  LstmShape shape_;
+  Real* peephole_ = nullptr;
+  int peephole_sums_[4];
+  Real* dcell_ = nullptr;      // gradient of c_t, [units][B][V]
+  Buffer before_, now_, shown_, dhidden_, fed_back_[3];
+  Real* dshown_ = nullptr;     // gradient of o ∘ tanh(c_t) with a projection
+
+  void plan_full_peepholes(Allocator& room) {
+    if (!shape_.full || !this->layer_.dweights[CH]) return;
+    if (!shape_.early_slots().empty()) {
+      before_ = this->buffer(room, this->units_, 1);
+      this->add_gradient(room, &this->dz_, shape_.early_slots(), shape_.gates, &before_, CH, shape_.early_peepholes(), 0,
+                         this->hidden_, this->hidden_);
+    }
+    if (shape_.output_sees_cell) {
+      now_ = this->buffer(room, this->units_, 1);
+      this->add_gradient(room, &this->dz_, {shape_.slot[3]}, shape_.gates, &now_, CH, {shape_.peephole[3]}, 0,
+                         this->hidden_, this->hidden_);
+    }
+  }
+
+  void plan_fed_back_gates(Allocator& room) {
+    if (!this->cell_.gate_recurrence) return;
+    const int count = int(shape_.sigmoid_slots.size());
+    for (int k = 0; k < count; k++) {
+      fed_back_[k] = this->buffer(room, this->units_, 1);
+      this->add_gradient(room, &this->dz_, shape_.sigmoid_slots, shape_.gates, &fed_back_[k], GH, Base::counted(count),
+                         k * this->hidden_, this->hidden_, this->hidden_ * count);
+    }
+  }
+
+  void plan_projection(Allocator& room, Phase& arrival, Phase& output) {
+    dhidden_ = this->buffer(room, this->output_units_, 1);
+    shown_ = this->buffer(room, this->units_, 1);
+    room(dshown_, size_t(this->units_) * this->batch_ * this->LANE);
+    this->add_gradient(room, &dhidden_, {0}, 1, &shown_, HR, {0}, 0, this->hidden_, this->hidden_, this->output_);
+    arrival.output_units = true;
+    arrival.point = &Self::project_back;
+    Product<P> product = this->back_through(
+        this->pack_backward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0}, 0, dshown_, this->units_);
+    product.operands = &dhidden_.rows;
+    product.blocks = Base::offsets(Base::counted(this->output_units_), dhidden_.rows.block_stride);
+    output.products.push_back(product);
+  }
+
+  PEEPHOLE_INLINE V gate(const Step& s, int which, int block, long row) const {
+    return this->saved_vector(s, shape_.slot[which], block, row);
+  }
+
+  struct Gates {
+    V input, forget, candidate, before, cell;
+  };
+
+  PEEPHOLE_INLINE Gates read(const Step& s, int block, long row) const {
+    Gates g;
+    g.input = shape_.slot[0] >= 0 ? gate(s, 0, block, row) : splat(Real(1));
+    g.forget = shape_.slot[1] >= 0 ? gate(s, 1, block, row) : (this->cell_.coupled ? Real(1) - g.input : splat(Real(1)));
+    g.candidate = gate(s, 2, block, row);
+    g.before = this->saved_vector(s, shape_.gates, block, row);
+    g.cell = g.forget * g.before + g.input * g.candidate;
+    return g;
+  }
+
+  void project_back(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      const auto dh = this->arrived(s, HIDDEN, block, row);
+      this->hand_on(HIDDEN, block, row, dh.kept);
+      store_operand<P>(this->in_chunk(dhidden_, s, block, row), dh.value);
+    }
+  }
+
+  // The gradient of h_t before the projection.
+  PEEPHOLE_INLINE V hidden_gradient(const Step& s, int block, long row) {
+    if (dshown_) return load(dshown_ + this->at(block, row));
+    const auto dh = this->arrived(s, HIDDEN, block, row);
+    this->hand_on(HIDDEN, block, row, dh.kept);
+    return dh.value;
+  }
+
+  PEEPHOLE_INLINE V fed_back_gradient(const Step& s, int which, int block, long row) {
+    V total{};
+    if (!this->cell_.gate_recurrence) return total;
+    for (size_t k = 0; k < shape_.sigmoid_slots.size(); k++) {
+      if (shape_.sigmoid_slots[k] != shape_.slot[which]) continue;
+      const auto arrived = this->arrived(s, FED_BACK + int(k), block, row);
+      this->hand_on(FED_BACK + int(k), block, row, arrived.kept);
+      total = arrived.value;
+      store_operand<P>(this->in_chunk(fed_back_[k], s, block, row), fed_back_before(s, int(k), block, row));
+    }
+    return total;
+  }
+
+  // A gate of the step before, as step s found it.
+  PEEPHOLE_INLINE V fed_back_before(const Step& s, int k, int block, long row) const {
+    if (this->cut_ && this->cut_[s.n * this->batch_ + row]) return V{};
+    if (s.n > 0 && (!this->alive_ || this->alive_[(s.n - 1) * this->batch_ + row])) {
+      return load(this->saved(s.n - 1, block, shape_.sigmoid_slots[k], row));
+    }
+    const Real* from =
+        static_cast<const Real*>(this->layer_.states[FED_BACK + k]) + row * this->hidden_ + long(block) * this->LANE;
+    return load_external<Real>(from, Base::lanes_of(this->hidden_, block));
+  }
+
+  // From the gradient of h_t those of the output gate's pre-activation (returned) and of c_t, which is added to `dcell`.
+  PEEPHOLE_INLINE V output_gradient(const Step& s, int block, long row, const Gates& g, V& dcell) {
+    const V dh = hidden_gradient(s, block, row);
+    const V squashed = this->cell_.output_activation ? tanh<Real>(g.cell) : g.cell;
+    const V slope = this->cell_.output_activation ? Real(1) - squashed * squashed : splat(Real(1));
+    if (shape_.slot[3] < 0) {
+      if (dshown_) store_operand<P>(this->in_chunk(shown_, s, block, row), squashed);
+      dcell = dcell + dh * slope;
+      return V{};
+    }
+    const V output = gate(s, 3, block, row);
+    if (dshown_) store_operand<P>(this->in_chunk(shown_, s, block, row), output * squashed);
+    dcell = dcell + dh * output * slope;
+    return (dh * squashed + fed_back_gradient(s, 3, block, row)) * output * (Real(1) - output);
+  }
+
+  // From the gradient of c_t those of the pre-activations of i, f, g.
+  PEEPHOLE_INLINE void gate_gradients(const Step& s, int block, long row, const Gates& g, V dcell, V (&dz)[4]) {
+    V dinput = dcell * g.candidate;
+    const V dforget = dcell * g.before;
+    if (this->cell_.coupled) dinput = dinput - dforget;
+    if (shape_.slot[0] >= 0) {
+      dz[0] = (dinput + fed_back_gradient(s, 0, block, row)) * g.input * (Real(1) - g.input);
+    }
+    if (shape_.slot[1] >= 0) {
+      dz[1] = (dforget + fed_back_gradient(s, 1, block, row)) * g.forget * (Real(1) - g.forget);
+    }
+    dz[2] = dcell * g.input;
+    if (this->cell_.input_activation) dz[2] = dz[2] * (Real(1) - g.candidate * g.candidate);
+  }
+
+  // A row past its end hands on what it got.
+  void pass(const Step& s, int block, long row) {
+    for (size_t k = 0; k < this->states_.size(); k++) {
+      if (k == HIDDEN && dshown_) continue;  // project_back did
+      this->hand_on(int(k), block, row, this->carried(s, int(k), block, row));
+    }
+    for (int slot = 0; slot < shape_.gates; slot++) this->put_dz(s, block, slot, row, V{});
+    for (const Buffer* buffer : {&before_, &now_, &shown_, &fed_back_[0], &fed_back_[1], &fed_back_[2]}) {
+      if (buffer->rows.data) store_operand<P>(this->in_chunk(*buffer, s, block, row), V{});
+    }
+  }
+
+  // dz of i, f, g is final: put it in its place, and hand c_{t-1} its gradient.
+  PEEPHOLE_INLINE void close(const Step& s, int block, long row, const Gates& g, V dcell, V kept, const V (&dz)[4]) {
+    V dbefore = dcell * g.forget + kept;
+    for (int gate = 0; gate < 3; gate++) {
+      if (shape_.slot[gate] < 0) continue;
+      this->put_dz(s, block, shape_.slot[gate], row, dz[gate]);
+      const int k = shape_.peephole[gate];
+      if (shape_.diagonal && k >= 0) {
+        dbefore = dbefore + this->parameter(peephole_, k, block) * dz[gate];
+        this->add_to_sum(peephole_sums_[k], block, row, dz[gate] * g.before);
+      }
+    }
+    if (before_.rows.data) store_operand<P>(this->in_chunk(before_, s, block, row), g.before);
+    this->hand_on(CELL, block, row, dbefore);
+  }
+
+  // dz of o is final; its diagonal peephole hands c_t a gradient.
+  PEEPHOLE_INLINE void close_output(const Step& s, int block, long row, const Gates& g, V dz, V& dcell) {
+    if (shape_.slot[3] < 0) return;
+    this->put_dz(s, block, shape_.slot[3], row, dz);
+    const int k = shape_.peephole[3];
+    if (shape_.diagonal && k >= 0) {
+      dcell = dcell + this->parameter(peephole_, k, block) * dz;
+      this->add_to_sum(peephole_sums_[k], block, row, dz * g.cell);
+    }
+    if (now_.rows.data) store_operand<P>(this->in_chunk(now_, s, block, row), g.cell);
+  }
+
+  void output_and_gates(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) {
+        pass(s, block, row);
+        continue;
+      }
+      const Gates g = read(s, block, row);
+      const auto arrived = this->arrived(s, CELL, block, row);
+      V dcell = arrived.value;
+      const V doutput = output_gradient(s, block, row, g, dcell);
+      close_output(s, block, row, g, doutput, dcell);
+      V dz[4] = {};
+      gate_gradients(s, block, row, g, dcell, dz);
+      close(s, block, row, g, dcell, arrived.kept, dz);
+    }
+  }
+
+  void output_gate(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) {
+        pass(s, block, row);
+        store(dcell_ + this->at(block, row), V{});
+        continue;
+      }
+      const Gates g = read(s, block, row);
+      const auto arrived = this->arrived(s, CELL, block, row);
+      V dcell = arrived.value;
+      const V doutput = output_gradient(s, block, row, g, dcell);
+      close_output(s, block, row, g, doutput, dcell);
+      store(dcell_ + this->at(block, row), dcell);
+      this->hand_on(CELL, block, row, arrived.kept);
+    }
+  }
+
+  void gates_only(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      const Gates g = read(s, block, row);
+      const V dcell = load(dcell_ + this->at(block, row)), kept = kept_by_cell(block, row);
+      V dz[4] = {};
+      gate_gradients(s, block, row, g, dcell, dz);
+      close(s, block, row, g, dcell, kept, dz);
+    }
+  }
+
+  PEEPHOLE_INLINE V kept_by_cell(int block, long row) const { return load(this->states_[CELL].direct + this->at(block, row)); }
+
+  // --- with layer norm ---
+
+  PEEPHOLE_INLINE V leave(const Step& s, int gate, int block, long row) const {
+    return this->leave_normal(s, shape_.slot[gate], block, row);
+  }
+
+  void find_output(const Step& s, long first, long last) {
+    if (shape_.slot[3] < 0) return;
+    for (long row = first; row < last; row++) {
+      if (!this->dead(s, row)) this->find_sums(s, shape_.slot[3], row);
+    }
+  }
+
+  void find_early(const Step& s, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      for (int gate = 0; gate < 3; gate++) {
+        if (shape_.slot[gate] >= 0) this->find_sums(s, shape_.slot[gate], row);
+      }
+    }
+  }
+
+  void output_normal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) {
+        pass(s, block, row);
+        store(dcell_ + this->at(block, row), V{});
+        continue;
+      }
+      const Gates g = read(s, block, row);
+      const auto arrived = this->arrived(s, CELL, block, row);
+      V dcell = arrived.value;
+      const V doutput = output_gradient(s, block, row, g, dcell);
+      if (shape_.slot[3] >= 0) this->enter_normal(s, shape_.slot[3], block, row, doutput);
+      store(dcell_ + this->at(block, row), dcell);
+      this->hand_on(CELL, block, row, arrived.kept);
+    }
+  }
+
+  void output_unnormal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      const Gates g = read(s, block, row);
+      V dcell = load(dcell_ + this->at(block, row));
+      if (shape_.slot[3] >= 0) close_output(s, block, row, g, leave(s, 3, block, row), dcell);
+      store(dcell_ + this->at(block, row), dcell);
+    }
+  }
+
+  void gates_normal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      const Gates g = read(s, block, row);
+      V dz[4] = {};
+      gate_gradients(s, block, row, g, load(dcell_ + this->at(block, row)), dz);
+      for (int gate = 0; gate < 3; gate++) {
+        if (shape_.slot[gate] >= 0) this->enter_normal(s, shape_.slot[gate], block, row, dz[gate]);
+      }
+    }
+  }
+
+  void output_unnormal_and_gates(const Step& s, int block, long first, long last) {
+    output_unnormal(s, block, first, last);
+    gates_normal(s, block, first, last);
+  }
+
+  void gates_unnormal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      const Gates g = read(s, block, row);
+      V dz[4] = {};
+      for (int gate = 0; gate < 3; gate++) {
+        if (shape_.slot[gate] >= 0) dz[gate] = leave(s, gate, block, row);
+      }
+      close(s, block, row, g, load(dcell_ + this->at(block, row)), kept_by_cell(block, row), dz);
+    }
+  }
+};
+
+}  // namespace peephole::PEEPHOLE_ISA

@@ -1,0 +1,117 @@
+// The kernels of one instruction set: compiled once for each, with PEEPHOLE_ISA and PEEPHOLE_BYTES defined.
+#include "kernels.h"
+
+#include "cells/gru.h"
+#include "cells/lstm.h"
+#include "cells/rnn.h"
+#include "noise.h"
+
+#define PEEPHOLE_TEXT_OF(x) #x
+#define PEEPHOLE_TEXT(x) PEEPHOLE_TEXT_OF(x)
+
+namespace peephole::PEEPHOLE_ISA {
+namespace {
+
+template <class P>
+void forward_in(const Layer& layer) {
+  switch (layer.cell.family) {
+    case Family::rnn:
+      return RnnForward<P>::template run<RnnForward<P>>(layer);
+    case Family::lstm:
+      return LstmForward<P>::template run<LstmForward<P>>(layer);
+    case Family::gru:
+      return GruForward<P>::template run<GruForward<P>>(layer);
+  }
+}
+
+template <class P>
+void backward_in(const Layer& layer) {
+  switch (layer.cell.family) {
+    case Family::rnn:
+      return RnnBackward<P>::template run<RnnBackward<P>>(layer);
+    case Family::lstm:
+      return LstmBackward<P>::template run<LstmBackward<P>>(layer);
+    case Family::gru:
+      return GruBackward<P>::template run<GruBackward<P>>(layer);
+  }
+}
+
+void forward(const Layer& layer) {
+  switch (layer.precision) {
+    case Precision::single:
+      return forward_in<Single>(layer);
+    case Precision::bfloat16:
+      return forward_in<Half>(layer);
+    case Precision::full:
+      return forward_in<Double>(layer);
+  }
+}
+
+void backward(const Layer& layer) {
+  switch (layer.precision) {
+    case Precision::single:
+      return backward_in<Single>(layer);
+    case Precision::bfloat16:
+      return backward_in<Half>(layer);
+    case Precision::full:
+      return backward_in<Double>(layer);
+  }
+}
+
+template <class P>
+long saved_size_in(const Layer& layer) {
+  switch (layer.cell.family) {
+    case Family::rnn:
+      return RnnForward<P>(layer).saved_size();
+    case Family::lstm:
+      return LstmForward<P>(layer).saved_size();
+    case Family::gru:
+      return GruForward<P>(layer).saved_size();
+  }
+  return 0;
+}
+
+long saved_size(const Layer& layer) {
+  return layer.precision == Precision::full ? saved_size_in<Double>(layer) : saved_size_in<Single>(layer);
+}
+
+constexpr long NUMBERS_WORTH_A_TEAM = 1 << 15;
+
+template <class Out, class Value>
+void draw_all(const Stream& stream, Out* out, int threads, Value value) {
+  const long rows = stream.steps * stream.rows;
+  const Turn turn(rows * stream.units < NUMBERS_WORTH_A_TEAM ? 1 : threads);
+  with_team(turn.threads(), [&](int member, Barrier&, int members) {
+    draw(stream, rows * member / members, rows * (member + 1) / members, out, value);
+  });
+}
+
+void words(const Stream& stream, int64_t* out, int threads) {
+  draw_all(stream, out, threads, [](uint32_t word) { return int64_t(word); });
+}
+
+template <class Real>
+void choose_in(const Stream& stream, uint64_t limit, Real yes, Real no, void* out, int threads) {
+  if (limit > UINT32_MAX) {  // always
+    draw_all(stream, static_cast<Real*>(out), threads, [=](uint32_t) { return yes; });
+  } else {
+    const uint32_t below = uint32_t(limit);
+    draw_all(stream, static_cast<Real*>(out), threads, [=](uint32_t word) { return word < below ? yes : no; });
+  }
+}
+
+void choose(const Stream& stream, uint64_t limit, double yes, double no, void* out, bool full, int threads) {
+  if (full) {
+    choose_in<double>(stream, limit, yes, no, out, threads);
+  } else {
+    choose_in<float>(stream, limit, float(yes), float(no), out, threads);
+  }
+}
+
+}  // namespace
+
+extern const Kernels KERNELS;
+const Kernels KERNELS = {
+    PEEPHOLE_TEXT(PEEPHOLE_ISA), PEEPHOLE_BYTES, BFLOAT16_PRODUCTS, forward, backward, saved_size, words, choose};
+
+}  // namespace peephole::PEEPHOLE_ISA

@@ -1,0 +1,285 @@
+// Matrix products of blocked operands. A row vector of K numbers is kept as blocks of V lanes, V the lanes of a vector of
+// Reals: "blocked" [K / V][rows][V]. Weights are packed by column block: [columns / V][K][V].
+//
+// Every sum runs over k in order, in one accumulator: neither tiles nor threads change a bit of a result.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "simd.h"
+
+namespace peephole::PEEPHOLE_ISA {
+
+// What operands are kept as: bfloat16 where the processor multiplies it, else floats with bfloat16's values.
+#if defined(__AVX512BF16__) && PEEPHOLE_BYTES == 64
+constexpr bool BFLOAT16_PRODUCTS = true;
+#else
+constexpr bool BFLOAT16_PRODUCTS = false;
+#endif
+
+struct Single {
+  using External = float;
+  using Operand = float;
+  using Real = float;
+};
+struct Double {
+  using External = double;
+  using Operand = double;
+  using Real = double;
+};
+struct Half {
+  using External = BFloat16;
+  using Operand = std::conditional_t<BFLOAT16_PRODUCTS, BFloat16, float>;
+  using Real = float;
+};
+
+template <class P>
+constexpr int BLOCK = LANES<typename P::Real>;  // V
+
+// How many successive k lie side by side for one multiplication.
+template <class P>
+constexpr int PAIR = std::is_same_v<typename P::Operand, BFloat16> ? 2 : 1;
+
+template <class P>
+PEEPHOLE_INLINE void store_operand(typename P::Operand* to, Vector<typename P::Real> value) {
+  if constexpr (std::is_same_v<typename P::Operand, BFloat16>) {
+    HalfVector half = narrow(value);
+    std::memcpy(to, &half, sizeof half);
+  } else if constexpr (std::is_same_v<P, Half>) {
+    store(to, rounded_to_bfloat16(value));
+  } else {
+    store(to, value);
+  }
+}
+
+template <class P>
+PEEPHOLE_INLINE Vector<typename P::Real> load_operand(const typename P::Operand* from) {
+  if constexpr (std::is_same_v<typename P::Operand, BFloat16>) {
+    HalfVector half;
+    std::memcpy(&half, from, sizeof half);
+    return widen(half);
+  } else {
+    return load(from);
+  }
+}
+
+// --- tiles: the product of a few rows by a few column blocks, in registers ---
+
+// Registers for accumulators: rows times column blocks.
+constexpr int TILE_ROWS = 6;
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int TILE_COLUMNS = 4;
+#else
+constexpr int TILE_COLUMNS = 2;  // of sixteen registers
+#endif
+
+template <class P>
+struct TileArguments {
+  using Operand = typename P::Operand;
+  using Real = typename P::Real;
+  const Operand* rows;      // of row 0
+  long row_stride;          // between rows
+  const long* blocks;       // offset of each block of V numbers of a row
+  long size;                // K, or for `outer_tile` the number of pairs of steps
+  const Operand* weights;   // column block 0
+  long weight_stride;       // between column blocks
+  Real* target[TILE_COLUMNS];
+  long target_stride;       // between rows
+  const Real* start;        // what the sums start from, V numbers a column block; null: what the target holds
+};
+
+template <class P, int ROWS, int COLUMNS>
+PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
+                                  const typename P::Operand* const (&rows)[ROWS], const typename P::Operand* weights,
+                                  long weight_stride) {
+  using Operand = typename P::Operand;
+  if constexpr (std::is_same_v<Operand, BFloat16>) {
+#if defined(__AVX512BF16__) && PEEPHOLE_BYTES == 64
+    __m512bh columns[COLUMNS];
+    for (int n = 0; n < COLUMNS; n++) columns[n] = (__m512bh)_mm512_loadu_si512(weights + n * weight_stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) {
+      int32_t pair;
+      std::memcpy(&pair, rows[r], sizeof pair);
+      const __m512bh row = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 8
+      for (int n = 0; n < COLUMNS; n++) {
+        sums[r][n] = (Vector<float>)_mm512_dpbf16_ps((__m512)sums[r][n], row, columns[n]);
+      }
+    }
+#endif
+  } else {
+    Vector<Operand> columns[COLUMNS];
+    for (int n = 0; n < COLUMNS; n++) columns[n] = load(weights + n * weight_stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) {
+      const Operand row = *rows[r];
+#pragma GCC unroll 8
+      for (int n = 0; n < COLUMNS; n++) sums[r][n] += row * columns[n];
+    }
+  }
+}
+
+template <class P, int ROWS, int COLUMNS>
+PEEPHOLE_INLINE void open_sums(const TileArguments<P>& a, Vector<typename P::Real> (&sums)[ROWS][COLUMNS]) {
+  for (int n = 0; n < COLUMNS; n++) {
+    for (int r = 0; r < ROWS; r++) {
+      sums[r][n] = load(a.start ? a.start + n * BLOCK<P> : a.target[n] + r * a.target_stride);
+    }
+  }
+}
+
+template <class P, int ROWS, int COLUMNS>
+PEEPHOLE_INLINE void close_sums(const TileArguments<P>& a, const Vector<typename P::Real> (&sums)[ROWS][COLUMNS]) {
+  for (int n = 0; n < COLUMNS; n++) {
+    for (int r = 0; r < ROWS; r++) store(a.target[n] + r * a.target_stride, sums[r][n]);
+  }
+}
+
+// target[n][r] += sum over k of row r's k-th number times the weights [k][V] of column block n.
+template <class P, int ROWS, int COLUMNS>
+__attribute__((noinline)) void tile(const TileArguments<P>& a) {
+  constexpr int V = BLOCK<P>, pair = PAIR<P>;
+  Vector<typename P::Real> sums[ROWS][COLUMNS];
+  open_sums<P>(a, sums);
+  const typename P::Operand* weights = a.weights;
+  for (long k = 0; k < a.size; k += V) {
+    const typename P::Operand* rows[ROWS];
+    for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *(a.blocks + k / V) + r * a.row_stride;
+    const int lanes = std::min<long>(V, a.size - k);
+    for (int lane = 0; lane < lanes; lane += pair) {
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, weights, a.weight_stride);
+      for (int r = 0; r < ROWS; r++) rows[r] += pair;
+      weights += V * pair;
+    }
+  }
+  close_sums<P>(a, sums);
+}
+
+// target[n][r] += sum over steps k of rows[k][r] times weights[n][k][V]: both operands are [steps][V] per block, and with
+// bfloat16 [steps / 2][V][2].
+template <class P, int ROWS, int COLUMNS>
+__attribute__((noinline)) void outer_tile(const TileArguments<P>& a) {
+  constexpr int V = BLOCK<P>, pair = PAIR<P>;
+  Vector<typename P::Real> sums[ROWS][COLUMNS];
+  open_sums<P>(a, sums);
+  const typename P::Operand *weights = a.weights, *row = a.rows;
+  for (long k = 0; k < a.size; k++) {
+    const typename P::Operand* rows[ROWS];
+    for (int r = 0; r < ROWS; r++) rows[r] = row + r * pair;
+    multiply_add<P, ROWS, COLUMNS>(sums, rows, weights, a.weight_stride);
+    weights += V * pair;
+    row += V * pair;
+  }
+  close_sums<P>(a, sums);
+}
+
+template <class P>
+using Tile = void (*)(const TileArguments<P>&);
+
+template <class P, bool OUTER, int ROWS, int... N>
+constexpr std::array<Tile<P>, TILE_COLUMNS> tiles_of_rows(std::integer_sequence<int, N...>) {
+  if constexpr (OUTER) {
+    return {outer_tile<P, ROWS, N + 1>...};
+  } else {
+    return {tile<P, ROWS, N + 1>...};
+  }
+}
+
+template <class P, bool OUTER, int... R>
+constexpr std::array<std::array<Tile<P>, TILE_COLUMNS>, TILE_ROWS> all_tiles(std::integer_sequence<int, R...>) {
+  return {tiles_of_rows<P, OUTER, R + 1>(std::make_integer_sequence<int, TILE_COLUMNS>{})...};
+}
+
+template <class P>
+inline constexpr auto TILES = all_tiles<P, false>(std::make_integer_sequence<int, TILE_ROWS>{});
+template <class P>
+inline constexpr auto OUTER_TILES = all_tiles<P, true>(std::make_integer_sequence<int, TILE_ROWS>{});
+
+// --- products ---
+
+// A matrix packed for `multiply`: column blocks of [K][V], `stride` apart.
+template <class P>
+struct Packed {
+  const typename P::Operand* data = nullptr;
+  long stride = 0;
+  long size = 0;  // K
+};
+
+// A part of a blocked matrix of Reals: block b, row r begins at data + b * stride + r * V.
+template <class Real>
+struct Blocked {
+  Real* data = nullptr;
+  long stride = 0;
+};
+
+constexpr long MOST_STEPS_AT_ONCE = 1024;  // so many rows of a few column blocks of weights stay in the level-2 cache
+
+// Column block j of the product is added to block `columns[j]` of the target (or starts from `start`, V numbers for each
+// j, where that is given), for j from `first` to `last`. The rows begin at `rows`, `row_stride` apart; their k-th number
+// lies in block k / V at `blocks[k / V]`.
+template <class P>
+void multiply(const typename P::Operand* rows, long row_stride, const long* blocks, long row_count,
+              const Packed<P>& weights, const int* columns, int first, int last, Blocked<typename P::Real> target,
+              const typename P::Real* start = nullptr) {
+  constexpr int V = BLOCK<P>;
+  if (row_count <= 0) return;
+  const long tiles = (row_count + TILE_ROWS - 1) / TILE_ROWS;
+  TileArguments<P> a;
+  a.row_stride = row_stride;
+  a.target_stride = V;
+  a.weight_stride = weights.stride;
+  for (int column = first; column < last; column += TILE_COLUMNS) {
+    const int together = std::min(TILE_COLUMNS, last - column);
+    for (long k = 0; k < weights.size; k += MOST_STEPS_AT_ONCE) {
+      a.size = std::min(MOST_STEPS_AT_ONCE, weights.size - k);
+      a.blocks = blocks + k / V;
+      a.weights = weights.data + column * weights.stride + k * V;
+      a.start = start && k == 0 ? start + column * V : nullptr;
+      long row = 0;
+      for (long i = 0; i < tiles; i++) {  // of nearly equal size
+        const long height = (row_count - row + tiles - i - 1) / (tiles - i);
+        a.rows = rows + row * row_stride;
+        for (int n = 0; n < together; n++) a.target[n] = target.data + columns[column + n] * target.stride + row * V;
+        TILES<P>[height - 1][together - 1](a);
+        row += height;
+      }
+    }
+  }
+}
+
+// target [V rows for each left block][right] += sum over steps of left[step][row] * right[step][column], for the left
+// blocks from `first` to `last`, whose numbers `left_blocks` gives. Both operands are [blocks][steps][V] (with bfloat16
+// [blocks][steps / 2][V][2], and `steps` counts pairs), their blocks `left_stride` and `right_stride` apart.
+template <class P>
+void add_outer(const typename P::Operand* left, long left_stride, const int* left_blocks, int first, int last,
+               const typename P::Operand* right, long right_stride, int right_count, long steps,
+               typename P::Real* target, long target_stride) {
+  constexpr int V = BLOCK<P>;
+  constexpr int tiles = (V + TILE_ROWS - 1) / TILE_ROWS;
+  TileArguments<P> a;
+  a.size = steps;
+  a.weight_stride = right_stride;
+  a.target_stride = target_stride;
+  a.start = nullptr;
+  for (int column = 0; column < right_count; column += TILE_COLUMNS) {
+    const int together = std::min(TILE_COLUMNS, right_count - column);
+    a.weights = right + column * right_stride;
+    for (int block = first; block < last; block++) {
+      int row = 0;
+      for (int i = 0; i < tiles; i++) {
+        const int height = (V - row + tiles - i - 1) / (tiles - i);
+        a.rows = left + left_blocks[block] * left_stride + row * PAIR<P>;
+        for (int n = 0; n < together; n++) {
+          a.target[n] = target + (block * V + row) * target_stride + (column + n) * V;
+        }
+        OUTER_TILES<P>[height - 1][together - 1](a);
+        row += height;
+      }
+    }
+  }
+}
+
+}  // namespace peephole::PEEPHOLE_ISA

@@ -1,0 +1,541 @@
+// The loop over time: packed weights, blocked operands, threads, lengths, resets, zoneout. It knows no gate.
+//
+// A cell derives from Sequence and says, for the forward and for the backward, which phases one step has: products, then
+// a function of the unit blocks ("point") that follows them. What a phase computes of its own units needs only its own
+// units, so that threads meet once after each phase (not at all where they split the batch).
+//
+// Time runs along the walk: step n of the walk is t = n, or T - 1 - n in the reverse direction; the backward walks from
+// T - 1 to 0. A chunk is as many steps as make products of a good size.
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "layer.h"
+#include "pack.h"
+#include "team.h"
+#include "workspace.h"
+
+namespace peephole::PEEPHOLE_ISA {
+
+// An operand of products, a block matrix for every step: ring buffers hold one step a slot, chunk buffers several.
+template <class P>
+struct Operands {
+  typename P::Operand* data = nullptr;
+  long slot_size = 0;
+  long steps = 1;      // in a slot
+  long step_size = 0;  // between the steps of a slot
+  int slots = 1;
+  long block_stride = 0;
+
+  typename P::Operand* at(long n) const { return data + n / steps % slots * slot_size + n % steps * step_size; }
+};
+
+// A product of a phase: rows of `operands` at step n + shift by packed weights, added to `target` (or in its place).
+template <class P>
+struct Product {
+  const Operands<P>* operands;
+  int shift;
+  std::vector<long> blocks;  // offsets of the blocks of a row of the operand
+  Packed<P> weights;
+  std::vector<int> columns;  // blocks of the target
+  int columns_per_unit;      // column blocks for each block of units
+  Blocked<typename P::Real> target;
+  bool by_chunk;             // the target has rows for every step of a chunk
+  bool fresh;                // the target starts from zero
+};
+
+// Parameter gradients from a chunk: rows `left_units` × `left_slots` of dz times the rows of `right`.
+template <class P>
+struct OuterProduct {
+  const Operands<P>* left;
+  std::vector<int> left_blocks;
+  const Operands<P>* right;
+  int right_blocks;
+  typename P::Real* sums;  // [left blocks * V][right blocks * V]
+  int weight;              // where it goes: its rows, by left block, and columns
+  std::vector<long> first_rows;
+  std::vector<int> row_lanes;
+  long first_column, columns;
+};
+
+struct Step {
+  long n;            // of the walk
+  long t;
+  long chunk_row;    // first row of this step in buffers of a chunk
+  const uint8_t* alive;      // [B]: 0 where the row is past its end; null: all alive
+  const uint8_t* cut_after;  // [B]: 1 where no state crosses to the next step of the walk; null: none
+  int member;                // of the team
+  bool first_units;          // whether this member has the first units of its rows
+};
+
+template <class P>
+class Sequence {
+ public:
+  using Operand = typename P::Operand;
+  using Real = typename P::Real;
+  using External = typename P::External;
+  using V = Vector<Real>;
+  static constexpr int LANE = BLOCK<P>;
+
+  explicit Sequence(const Layer& layer)
+      : layer_(layer),
+        cell_(layer.cell),
+        batch_(layer.batch),
+        hidden_(layer.hidden),
+        output_(layer.projection ? layer.projection : layer.hidden),
+        units_(blocks_of(layer.hidden)),
+        output_units_(blocks_of(output_)) {}
+  virtual ~Sequence() = default;
+
+  // Numbers that the forward saves for the backward.
+  long saved_size() const { return layer_.steps * saved_step_size(); }
+
+ protected:
+  static int blocks_of(long size) { return int((size + LANE - 1) / LANE); }
+  static int lanes_of(long size, int block) { return int(std::min<long>(LANE, size - long(block) * LANE)); }
+
+  // --- what a cell declares ---
+
+  template <class Cell>
+  struct Phase {
+    void (Cell::*point)(const Step&, int block, long first, long last) = nullptr;
+    std::vector<Product<P>> products;
+    bool output_units = false;  // blocks of the projection rather than of the hidden units
+    void (Cell::*before)(const Step&, long first, long last) = nullptr;
+  };
+
+  struct State {
+    long size;
+    int blocks;
+    Real* value = nullptr;         // [blocks][B][V]
+    bool masked = false;           // the recurrent mask weighs its operand
+    bool is_operand = false;       // products read it
+    Operands<P> entering;          // what they read; two slots
+    Real* direct = nullptr;        // backward: gradient that comes through no product, [blocks][B][V]
+    Real* through_product = nullptr;
+  };
+
+  const Layer& layer_;
+  const Switches& cell_;
+  const long batch_, hidden_, output_;
+  const int units_, output_units_;
+  std::vector<State> states_;
+  int slots_ = 0;                   // pre-activations of a unit block in z_
+  std::vector<int> input_slots_;    // those that W_ih feeds, in the order of its gates
+  std::vector<int> gate_of_input_;  // the gate (rows of W_ih) of each
+  std::vector<std::pair<int, int>> only_bias_;  // slots that start from a gate's bias_hh alone
+  int saved_slots_ = 0;             // vectors saved a step and unit block
+  int saved_rows_ = 0;              // numbers saved a step and row besides
+  int normal_saved_ = 0;            // slot of the first gate's normalised pre-activations among the saved
+  int gates_ = 0;
+  bool separate_bias_ = false;      // the last gate's bias_hh is not added to bias_ih's (GRU)
+  int normalised_ = 0;              // quantities of which moments over a row are taken
+
+  Real* z_ = nullptr;               // [units * slots][rows of a chunk][V]
+  long chunk_steps_ = 1, chunk_rows_ = 0;
+  Real* partial_ = nullptr;         // [B][normalised][units][2]
+  Real* moments_ = nullptr;         // [members][B][normalised][2]
+  Real* zeros_ = nullptr;
+  Real* bias_ = nullptr;            // [units * gates fed by x][V]
+  Real* other_bias_ = nullptr;      // [only_bias_][units][V]
+  Real *scale_ = nullptr, *shift_ = nullptr;  // layer norm: [gates][units][V]
+  Real* mask_ = nullptr;            // recurrent mask, [output units][B][V]
+  uint8_t *alive_ = nullptr, *cut_ = nullptr;  // [T][B] along the walk; cut before the step
+  std::vector<std::function<void(int, int)>> packing_;
+
+  // --- where things are ---
+
+  Real* z(const Step& s, int block, int slot, long row) const {
+    return z_ + (long(block * slots_ + slot) * chunk_rows_ + s.chunk_row + row) * LANE;
+  }
+  Real* saved(long n, int block, int slot, long row) const {
+    return static_cast<Real*>(layer_.saved) + n * saved_step_size() + (long(block * saved_slots_ + slot) * batch_ + row) * LANE;
+  }
+  long saved_step_size() const { return long(units_) * saved_slots_ * batch_ * LANE + batch_ * saved_rows_; }
+  Real* saved_row(long n, long row) const { return saved(n, units_, 0, 0) + row * saved_rows_; }
+  long at(int block, long row) const { return (long(block) * batch_ + row) * LANE; }
+  External* external(const void* tensor, long t, long row, int block, long size) const {
+    return static_cast<External*>(const_cast<void*>(tensor)) + (t * batch_ + row) * size + long(block) * LANE;
+  }
+  long time_of(long n) const { return layer_.reverse ? layer_.steps - 1 - n : n; }
+
+  V parameter(const Real* from, int index, int block) const { return load(from + (long(index) * units_ + block) * LANE); }
+
+  V kept_share(int k, const Step& s, int block, long row) const {
+    const Share& share = layer_.zoneout[k];
+    const Real* from = static_cast<const Real*>(share.data) + s.t * share.step + row * share.row;
+    if (share.unit == 0) return splat(*from);
+    return load_external<Real>(from + long(block) * LANE, lanes_of(states_[k].size, block));
+  }
+
+  // --- forward: a state after a step ---
+
+  // Zoneout, frozen rows, the output and the operand of the next step.
+  PEEPHOLE_INLINE void commit(const Step& s, int k, int block, long row, V value) {
+    State& state = states_[k];
+    Real* place = state.value + at(block, row);
+    if (layer_.zoneout[k].data) {
+      const V kept = kept_share(k, s, block, row);
+      value = kept * load(place) + (Real(1) - kept) * value;
+    }
+    const bool alive = !s.alive || s.alive[row];
+    if (k == 0 && layer_.y) {
+      store_external<Real>(external(layer_.y, s.t, row, block, state.size), alive ? value : V{},
+                           lanes_of(state.size, block));
+    }
+    if (!alive) value = load(place);
+    if (s.cut_after && s.cut_after[row]) value = V{};
+    store(place, value);
+    if (state.is_operand) {
+      if (state.masked && mask_) value = value * load(mask_ + at(block, row));
+      store_operand<P>(state.entering.at(s.n + 1) + at(block, row), value);
+    }
+  }
+
+  // --- backward: the gradient of a state after a step ---
+
+  struct Arrived {
+    V value;  // what the cell differentiates
+    V kept;   // what zoneout, or the end of the row, hands on to the state before
+  };
+
+  PEEPHOLE_INLINE V carried(const Step& s, int k, int block, long row) const {
+    const State& state = states_[k];
+    if (s.cut_after && s.cut_after[row]) return V{};
+    V total = load(state.direct + at(block, row));
+    if (state.through_product) {
+      V product = load(state.through_product + at(block, row));
+      if (state.masked && mask_) product = product * load(mask_ + at(block, row));
+      total = total + product;
+    }
+    return total;
+  }
+
+  PEEPHOLE_INLINE Arrived arrived(const Step& s, int k, int block, long row) const {
+    V total = carried(s, k, block, row);
+    if (s.alive && !s.alive[row]) return {V{}, total};
+    if (k == 0) {
+      total = total + load_external<Real>(external(layer_.dy, s.t, row, block, states_[0].size),
+                                          lanes_of(states_[0].size, block));
+    }
+    if (!layer_.zoneout[k].data) return {total, V{}};
+    const V kept = kept_share(k, s, block, row) * total;
+    return {total - kept, kept};
+  }
+
+  PEEPHOLE_INLINE void hand_on(int k, int block, long row, V value) { store(states_[k].direct + at(block, row), value); }
+
+  // --- moments over the units of a row, from those of unit blocks in a fixed order ---
+
+  Real* partial(int which, int block, long row) const {
+    return partial_ + ((row * normalised_ + which) * units_ + block) * 2;
+  }
+  Real* moments(int member, int which, long row) const {
+    return moments_ + ((member * batch_ + row) * normalised_ + which) * 2;
+  }
+
+  // Mean and sum of squared differences of one block (Chan, Golub & LeVeque 1979).
+  PEEPHOLE_INLINE void note_spread(int which, int block, long row, V value) {
+    const int lanes = lanes_of(hidden_, block);
+    Real mean = 0, spread = 0;
+    if (lanes == LANE) {
+      mean = sum<Real>(value) / LANE;
+      const V difference = value - mean;
+      spread = sum<Real>(difference * difference);
+    } else {
+      for (int i = 0; i < lanes; i++) mean += value[i];
+      mean /= lanes;
+      for (int i = 0; i < lanes; i++) spread += (value[i] - mean) * (value[i] - mean);
+    }
+    Real* to = partial(which, block, row);
+    to[0] = mean;
+    to[1] = spread;
+  }
+
+  // Mean and 1 / standard deviation of a row.
+  void find_spread(const Step& s, int which, long row) {
+    const Real epsilon = Real(1e-5);  // torch.nn.LayerNorm's
+    const Real* from = partial(which, 0, row);
+    Real mean = 0, spread = 0;
+    for (int b = 0; b < units_; b++) mean += from[2 * b] * lanes_of(hidden_, b);
+    mean /= hidden_;
+    for (int b = 0; b < units_; b++) {
+      const Real difference = from[2 * b] - mean;
+      spread += from[2 * b + 1] + difference * difference * lanes_of(hidden_, b);
+    }
+    Real* to = moments(s.member, which, row);
+    to[0] = mean;
+    to[1] = Real(1) / std::sqrt(spread / hidden_ + epsilon);
+    if (layer_.saved && s.first_units) saved_row(s.n, row)[which] = to[1];
+  }
+
+  // A pre-activation normalised over the units of its row, scaled and shifted.
+  PEEPHOLE_INLINE V normalise(const Step& s, int gate, int block, long row, V z) {
+    const Real* moment = moments(s.member, gate, row);
+    const V normal = (z - moment[0]) * moment[1];
+    if (layer_.saved) store(saved(s.n, block, normal_saved_ + gate, row), normal);
+    return normal * parameter(scale_, gate, block) + parameter(shift_, gate, block);
+  }
+
+  PEEPHOLE_INLINE void note_sums(int which, int block, long row, V first, V second) {
+    Real* to = partial(which, block, row);
+    to[0] = sum<Real>(first);
+    to[1] = sum<Real>(second);
+  }
+
+  void find_sums(const Step& s, int which, long row) {
+    const Real* from = partial(which, 0, row);
+    Real first = 0, second = 0;
+    for (int b = 0; b < units_; b++) {
+      first += from[2 * b];
+      second += from[2 * b + 1];
+    }
+    Real* to = moments(s.member, which, row);
+    to[0] = first;
+    to[1] = second;
+  }
+
+  // --- packing ---
+
+  const External* weight(int which) const { return static_cast<const External*>(layer_.weights[which]); }
+
+  // Room for a packed matrix, filled by the team before the first step. Column block j * gates + i holds rows
+  // `gates[i]` * H + unit block j of the weight, from column `first_column` on, K = size.
+  Packed<P> pack_forward(Allocator& room, int which, std::vector<int> gates, long rows_per_gate, long row_stride,
+                         long first_column, long size) {
+    Operand* to = nullptr;
+    const long stride = packed_stride<P>(size);
+    const int per_unit = int(gates.size()), blocks = blocks_of(rows_per_gate);
+    room(to, size_t(stride) * per_unit * blocks);
+    if (to) {
+      packing_.push_back([=, this](int member, int members) {
+        const long all = long(per_unit) * blocks;
+        for (long j = all * member / members; j < all * (member + 1) / members; j++) {
+          const int block = int(j / per_unit), gate = gates[j % per_unit];
+          pack_transposed<P>(to + j * stride,
+                             weight(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column,
+                             row_stride, lanes_of(rows_per_gate, block), size);
+        }
+      });
+    }
+    return {to, stride, size};
+  }
+
+  // The transpose of that: column block j holds columns first_column + j * V … of the weight; k runs over the blocks of
+  // units and, for each, over `gates`.
+  Packed<P> pack_backward(Allocator& room, int which, std::vector<int> gates, long rows_per_gate, long row_stride,
+                          long first_column, long columns) {
+    Operand* to = nullptr;
+    const int per_unit = int(gates.size()), row_blocks = blocks_of(rows_per_gate);
+    const long size = long(per_unit) * row_blocks * LANE, stride = packed_stride<P>(size);
+    room(to, size_t(stride) * blocks_of(columns));
+    if (to) {
+      packing_.push_back([=, this](int member, int members) {
+        const long rows = long(per_unit) * row_blocks;
+        for (long r = rows * member / members; r < rows * (member + 1) / members; r++) {
+          const int block = int(r / per_unit), gate = gates[r % per_unit];
+          for (int j = 0; j < blocks_of(columns); j++) {
+            pack_rows<P>(to + j * stride + r * LANE * LANE,
+                         weight(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column +
+                             long(j) * LANE,
+                         row_stride, lanes_of(columns, j), lanes_of(rows_per_gate, block));
+          }
+        }
+      });
+    }
+    return {to, stride, size};
+  }
+
+  // A vector parameter of [count][H] as [count][units][V] Reals, zero beyond H; `more` is added where it is not null.
+  void unpack_vector(Allocator& room, Real*& to, const External* from, std::vector<int> gates, long size,
+                     const External* more = nullptr) {
+    const int blocks = blocks_of(size);
+    room(to, gates.size() * blocks * LANE);
+    if (!to) return;
+    for (size_t i = 0; i < gates.size(); i++) {
+      for (int block = 0; block < blocks; block++) {
+        const long place = gates[i] * size + long(block) * LANE;
+        V value = from ? load_external<Real>(from + place, lanes_of(size, block)) : V{};
+        if (more) value = value + load_external<Real>(more + place, lanes_of(size, block));
+        store(to + (long(i) * blocks + block) * LANE, value);
+      }
+    }
+  }
+
+  static std::vector<int> counted(int count) {
+    std::vector<int> all(count);
+    for (int i = 0; i < count; i++) all[i] = i;
+    return all;
+  }
+
+  // Blocks of the target or of dz: for each unit block those of `slots`, of `per_unit` there are.
+  static std::vector<int> slots_of(int units, std::vector<int> slots, int per_unit) {
+    std::vector<int> result;
+    for (int unit = 0; unit < units; unit++) {
+      for (int slot : slots) result.push_back(unit * per_unit + slot);
+    }
+    return result;
+  }
+
+  static std::vector<long> offsets(const std::vector<int>& blocks, long stride) {
+    std::vector<long> result;
+    for (int block : blocks) result.push_back(block * stride);
+    return result;
+  }
+
+  // --- who does what ---
+
+  struct Share2D {
+    int member = 0, members = 1;
+    bool by_rows = false;
+    long first_row = 0, last_row = 0;
+    int first_unit = 0, last_unit = 0, first_output = 0, last_output = 0;
+  };
+
+  Share2D share_of(int member, int members) const {
+    Share2D share;
+    share.member = member;
+    share.members = members;
+    share.by_rows = splits_rows(members);
+    share.last_row = batch_;
+    share.last_unit = units_;
+    share.last_output = output_units_;
+    if (share.by_rows) {
+      share.first_row = batch_ * member / members;
+      share.last_row = batch_ * (member + 1) / members;
+    } else {
+      share.first_unit = units_ * member / members;
+      share.last_unit = units_ * (member + 1) / members;
+      share.first_output = output_units_ * member / members;
+      share.last_output = output_units_ * (member + 1) / members;
+    }
+    return share;
+  }
+
+  // Rows apart need no meeting at each step, but every thread then reads all weights: with few rows it waits for them.
+  bool splits_rows(int members) const {
+    if (members == 1) return true;
+    const long rows = batch_ / members;
+    const double row_loss = double((batch_ + members - 1) / members) * members / batch_;
+    const double unit_loss = double((units_ + members - 1) / members) * members / units_;
+    const double recurrent_bytes = double(gates_) * hidden_ * output_ * sizeof(Operand);
+    const long enough = recurrent_bytes > 800e3 ? 12 : 4;
+    return rows >= enough && row_loss <= unit_loss * 1.1;
+  }
+
+  void meet(const Share2D& share, Barrier& barrier) const {
+    if (!share.by_rows) barrier.wait();
+  }
+
+  // --- buffers that both directions need ---
+
+  void add_state(long size, bool is_operand, bool masked) {
+    State state;
+    state.size = size;
+    state.blocks = blocks_of(size);
+    state.is_operand = is_operand;
+    state.masked = masked;
+    states_.push_back(state);
+  }
+
+  void allocate_common(Allocator& room) {
+    room(zeros_, size_t(std::max({units_ * 4, output_units_, blocks_of(layer_.input)})) * LANE);
+    if (layer_.recurrent_mask) room(mask_, size_t(output_units_) * batch_ * LANE);
+    if (layer_.lengths) room(alive_, layer_.steps * batch_);
+    if (layer_.resets) room(cut_, layer_.steps * batch_);
+    if (normalised_) {
+      room(partial_, size_t(batch_) * normalised_ * units_ * 2);
+      room(moments_, size_t(layer_.threads) * batch_ * normalised_ * 2);
+    }
+    if (cell_.layer_norm) {
+      unpack_vector(room, scale_, weight(LN), counted(gates_), hidden_);
+      unpack_vector(room, shift_, weight(BIAS_LN), counted(gates_), hidden_);
+    }
+  }
+
+  void fill_common() {
+    std::memset(zeros_, 0, sizeof(Real) * std::max({units_ * 4, output_units_, blocks_of(layer_.input)}) * LANE);
+    if (mask_) to_blocks(mask_, static_cast<const Real*>(layer_.recurrent_mask), output_);
+    for (long n = 0; n < layer_.steps; n++) {
+      const long t = time_of(n);
+      for (long row = 0; row < batch_; row++) {
+        const bool alive = !layer_.lengths || t < layer_.lengths[row];
+        if (alive_) alive_[n * batch_ + row] = alive;
+        if (cut_) {
+          const long border = layer_.reverse ? t + 1 : t;
+          const bool inside = border < layer_.steps && (!layer_.lengths || border < layer_.lengths[row]);
+          cut_[n * batch_ + row] = inside && layer_.resets[border * batch_ + row];
+        }
+      }
+    }
+  }
+
+  void to_blocks(Real* to, const Real* from, long size) const {
+    for (int block = 0; block < blocks_of(size); block++) {
+      for (long row = 0; row < batch_; row++) {
+        store(to + at(block, row), load_external<Real>(from + row * size + long(block) * LANE, lanes_of(size, block)));
+      }
+    }
+  }
+
+  void from_blocks(Real* to, const Real* from, long size) const {
+    for (int block = 0; block < blocks_of(size); block++) {
+      for (long row = 0; row < batch_; row++) {
+        store_external<Real>(to + row * size + long(block) * LANE, load(from + at(block, row)), lanes_of(size, block));
+      }
+    }
+  }
+
+  // The n-th step of the walk, in a chunk that begins at `chunk_start`.
+  Step step_at(long n, long in_chunk, const Share2D& share) const {
+    Step s;
+    s.member = share.member;
+    s.first_units = share.first_unit == 0;
+    s.n = n;
+    s.t = time_of(n);
+    s.chunk_row = in_chunk * batch_;
+    s.alive = alive_ ? alive_ + n * batch_ : nullptr;
+    s.cut_after = cut_ && n + 1 < layer_.steps ? cut_ + (n + 1) * batch_ : nullptr;
+    return s;
+  }
+
+  // x of a chunk as blocks of operands; row i of it belongs to step i / B of the chunk.
+  void pack_input(Operand* to, long rows_in_buffer, long first_step, long first, long last, bool backwards) const {
+    const auto* x = static_cast<const External*>(layer_.x);
+    const int blocks = blocks_of(layer_.input);
+    for (long i = first; i < last; i++) {
+      const long in_chunk = i / batch_, row = i % batch_;
+      const long n = backwards ? first_step - in_chunk : first_step + in_chunk;
+      const External* from = x + (time_of(n) * batch_ + row) * layer_.input;
+      for (int block = 0; block < blocks; block++) {
+        store_operand<P>(to + (block * rows_in_buffer + i) * LANE,
+                         load_external<Real>(from + long(block) * LANE, lanes_of(layer_.input, block)));
+      }
+    }
+  }
+
+  template <class Cell>
+  void run_phase(Cell& cell, const Phase<Cell>& phase, const Step& s, long walk, const Share2D& share) const {
+    if (phase.before) (cell.*phase.before)(s, share.first_row, share.last_row);
+    const int first = phase.output_units ? share.first_output : share.first_unit;
+    const int last = phase.output_units ? share.last_output : share.last_unit;
+    const long rows = share.last_row - share.first_row;
+    for (int unit = first; unit < last; unit += 4) {
+      const int end = std::min(unit + 4, last);
+      for (const auto& product : phase.products) {
+        if (walk + product.shift < 0) continue;
+        Blocked<Real> target = product.target;
+        target.data += ((product.by_chunk ? s.chunk_row : 0) + share.first_row) * LANE;
+        multiply<P>(product.operands->at(walk + product.shift) + share.first_row * LANE, LANE, product.blocks.data(),
+                    rows, product.weights, product.columns.data(), unit * product.columns_per_unit,
+                    end * product.columns_per_unit, target, product.fresh ? zeros_ : nullptr);
+      }
+      if (!phase.point) continue;
+      for (int block = unit; block < end; block++) (cell.*phase.point)(s, block, share.first_row, share.last_row);
+    }
+  }
+};
+
+}  // namespace peephole::PEEPHOLE_ISA

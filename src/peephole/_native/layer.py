@@ -1,0 +1,250 @@
+"""One layer and direction in the compiled kernels: arguments in, tensors out.
+
+Saved for the backward, per step and row in one axis, float32 (float64 for float64): what the cells' headers in
+`csrc/cells` name, in the layout of the kernels.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from peephole._native.instructions import absence, chosen, core
+from peephole.operands import Call, Operands, state_dtype
+from peephole.spec import BUILT_IN, CellSpec, parse_spec
+
+PRECISIONS = {torch.float32: 0, torch.bfloat16: 1, torch.float64: 2}
+MOST_STATES = 10
+
+# Order and numbers as in `csrc/bindings.cpp` and `csrc/layer.h`.
+WEIGHTS = (
+    "weight_ih",
+    "weight_hh",
+    "bias_ih",
+    "bias_hh",
+    "weight_hr",
+    "weight_ch",
+    "weight_gh",
+    "weight_ln",
+    "bias_ln",
+)
+CHOICES: dict[str, tuple[object, ...]] = {
+    "family": tuple(BUILT_IN),
+    "layer_norm": (False, True),
+    "nonlinearity": ("tanh", "relu", "sigmoid", "identity", "softmax"),
+    "taps": (),  # a number
+    "residual": ("none", "input", "full"),
+    "peephole": ("none", "diagonal", "full"),
+    "candidate_peephole": (False, True),
+    "coupled": (False, True),
+    "input_gate": (False, True),
+    "forget_gate": (False, True),
+    "output_gate": (False, True),
+    "input_activation": (False, True),
+    "output_activation": (False, True),
+    "gate_recurrence": (False, True),
+    "reset": ("after", "before", "none"),
+    "update": ("keeps", "writes"),
+}
+
+
+def refusal(call: Call) -> str | None:
+    """Why the compiled kernels cannot run this call; None when they can."""
+    reason = unable(call)
+    if reason is None and call.recompute:
+        return "this kernel keeps what it computed"
+    return reason
+
+
+def unable(call: Call) -> str | None:
+    """Why no kernel here, keeping or recomputing, can run this call."""
+    if call.device != "cpu":
+        return f"the compiled kernels run on the CPU, the tensors are on {call.device}"
+    if call.spec.family not in BUILT_IN:
+        return f"the compiled kernels know the cells of ours, not {call.spec.family!r}"
+    if call.dtype not in PRECISIONS:
+        return f"the compiled kernels have no {str(call.dtype).removeprefix('torch.')}"
+    if len(call.spec.states) > MOST_STATES:
+        return f"the compiled kernels carry {MOST_STATES} states, this cell has {len(call.spec.states)}"
+    if call.empty:
+        return "the batch is empty"
+    return absence() or None
+
+
+def reluctance(call: Call) -> str | None:
+    """Why another kernel that can run this call should go first."""
+    if call.one and not call.spec.beyond_torch and not call.noisy:
+        return "the weights are packed anew on each call, which a single step does not repay"
+    return None
+
+
+# --- numbers for the compiled module ---
+
+
+@lru_cache(maxsize=1024)
+def _cell(code: str) -> list[int]:
+    spec = parse_spec(code)
+    values = {name: getattr(spec, name) for name in CHOICES}
+    return [CHOICES[name].index(value) if CHOICES[name] else int(value) for name, value in values.items()]
+
+
+def _sizes(operands: Operands, checkpoint_every: int) -> list[int]:
+    spec, x = operands.spec, operands.x
+    steps, batch, input_size = x.shape
+    hidden = operands.weights[0].shape[0] // len(spec.gates)
+    strides: list[int] = []
+    for kept in operands.masks[1:] or [x.new_empty(0)] * len(spec.states):
+        strides += (
+            [stride if size > 1 else 0 for size, stride in zip(kept.shape, kept.stride(), strict=True)]
+            if (kept.numel())
+            else [0, 0, 0]
+        )
+    projection = operands.states[0].shape[-1] if spec.projected else 0
+    return [
+        PRECISIONS[x.dtype],
+        int(operands.reverse),
+        torch.get_num_threads(),
+        steps,
+        batch,
+        input_size,
+        hidden,
+        projection,
+        checkpoint_every,
+        len(spec.states),
+        *strides,
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _saved_width(code: str, hidden: int, projection: int, full: bool, instructions: str) -> int:
+    assert core is not None
+    spec = parse_spec(code)
+    sizes = [2 if full else 0, 0, 1, 1, 1, 1, hidden, projection, 0, len(spec.states), *[0] * 3 * len(spec.states)]
+    return core.saved_size(instructions, _cell(code), sizes)
+
+
+def saved_width(spec: CellSpec, hidden: int, projection: int, dtype: torch.dtype) -> int:
+    """Numbers saved per step and row."""
+    return _saved_width(spec.code, hidden, projection, dtype == torch.float64, chosen())
+
+
+class _Pointers:
+    """Addresses of tensors, which it keeps alive."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._alive: list[Tensor] = []
+
+    def add(self, *tensors: Tensor | None) -> None:
+        for tensor in tensors:
+            if tensor is None:
+                self.numbers.append(0)
+                continue
+            self._alive.append(tensor)
+            self.numbers.append(tensor.data_ptr())
+
+
+def _inputs(operands: Operands) -> _Pointers:
+    named = {name: weight.contiguous() for name, weight in operands.named_weights.items()}
+    wide = state_dtype(operands.x.dtype)
+    zoneout = operands.zoneout or [None] * len(operands.states)
+    mask = operands.recurrent_mask
+    pointers = _Pointers()
+    pointers.add(operands.x.contiguous(), None, None)
+    pointers.add(*(named.get(name) for name in WEIGHTS))
+    pointers.add(
+        None if operands.lengths is None else operands.lengths.contiguous(),
+        None if operands.resets is None else operands.resets.contiguous(),
+        None if mask is None else mask.to(wide).contiguous(),
+    )
+    pointers.add(*(state.to(wide).contiguous() for state in operands.states))
+    pointers.add(*zoneout)
+    return pointers
+
+
+def _with_plain_masks(operands: Operands) -> Operands:
+    """Zoneout's shares in the dtype of the states; what is not 1 in their last axis is contiguous there."""
+    if not operands.zoneout:
+        return operands
+    wide = state_dtype(operands.x.dtype)
+    masks = [operands.masks[0], *(mask.to(wide).contiguous() for mask in operands.masks[1:])]
+    return Operands(
+        operands.spec,
+        operands.x,
+        operands.states,
+        operands.weights,
+        operands.lengths,
+        operands.resets,
+        masks,
+        operands.reverse,
+    )
+
+
+# --- forward and backward ---
+
+
+def run_forward(
+    operands: Operands, saved: Tensor | None, checkpoints: Tensor | None = None, checkpoint_every: int = 0
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """y `[T, B, H]` (or P) and the final states; `saved` and `checkpoints` are filled where they are given."""
+    assert core is not None
+    operands = _with_plain_masks(operands)
+    x, states = operands.x, operands.states
+    y = x.new_empty(*x.shape[:2], states[0].shape[-1])
+    wide = state_dtype(x.dtype)
+    finals = [torch.empty(state.shape, dtype=wide) for state in states]
+    pointers = _inputs(operands)
+    pointers.add(y, saved, checkpoints, *finals)
+    core.forward(chosen(), _cell(operands.spec.code), _sizes(operands, checkpoint_every), pointers.numbers)
+    return y, tuple(final.to(state.dtype) for final, state in zip(finals, states, strict=True))
+
+
+def new_saved(operands: Operands) -> Tensor:
+    """Room for what the backward of these operands needs."""
+    spec, x, states = operands.spec, operands.x, operands.states
+    hidden = operands.weights[0].shape[0] // len(spec.gates)
+    width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, x.dtype)
+    return torch.empty(*x.shape[:2], width, dtype=state_dtype(x.dtype))
+
+
+def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    """y `[T, B, H]` (or P) in x's dtype, the final states, and what the backward needs (empty unless `save`)."""
+    saved = new_saved(operands) if save else None
+    y, finals = run_forward(operands, saved)
+    return y, finals, operands.x.new_empty(0) if saved is None else saved
+
+
+def run_backward(
+    operands: Operands,
+    grads: Sequence[Tensor],
+    y: Tensor,
+    saved: Tensor,
+    dx: Tensor | None,
+    dweights: Sequence[Tensor],
+) -> list[Tensor]:
+    """Fills dx, adds to `dweights` (in the dtype of the states), returns the gradients of the initial states."""
+    assert core is not None
+    operands = _with_plain_masks(operands)
+    x, states = operands.x, operands.states
+    wide = state_dtype(x.dtype)
+    dstates = [torch.empty(state.shape, dtype=wide) for state in states]
+    named = dict(zip(operands.spec.parameter_names(), dweights, strict=True))
+    pointers = _inputs(operands)
+    pointers.add(y.contiguous(), saved, grads[0].to(x.dtype).contiguous(), dx, None)
+    pointers.add(*(named.get(name) for name in WEIGHTS))
+    pointers.add(*(grad.to(wide).contiguous() for grad in grads[1:]))
+    pointers.add(*dstates)
+    core.backward(chosen(), _cell(operands.spec.code), _sizes(operands, 0), pointers.numbers)
+    return [grad.to(state.dtype) for grad, state in zip(dstates, states, strict=True)]
+
+
+def backward(
+    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Gradients of x, of each initial state and of each weight."""
+    wide = state_dtype(operands.x.dtype)
+    dx = torch.empty(operands.x.shape, dtype=operands.x.dtype)
+    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
+    dstates = run_backward(operands, grads, y, saved, dx, sums)
+    return dx, dstates, [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]

@@ -1,0 +1,95 @@
+"""The compiled kernels with less memory: the forward keeps states now and then, and the backward runs it again.
+
+Saved: the states that every `STEPS`-th step starts from. The backward walks over these segments from the last, computes
+a segment's forward anew with everything saved, and goes back over it: the same bits, for a third more work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from peephole._native.layer import new_saved, run_backward, run_forward, unable
+from peephole.operands import Call, Operands, state_dtype
+
+STEPS = 32  # long enough for products of a good size, short enough that a segment stays in the cache
+
+
+def refusal(call: Call) -> str | None:
+    """Why the compiled kernels cannot run this call; None when they can and less memory was asked for."""
+    if not call.recompute:
+        return "nobody asked to save memory (recompute=True)"
+    return unable(call)
+
+
+def saved_shape(steps: int, batch: int, states: Sequence[int]) -> tuple[int, int, int]:
+    """Of the states that are kept, `[segments, B, sum of units]`."""
+    return (steps + STEPS - 1) // STEPS, batch, sum(states)
+
+
+def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    """y `[T, B, H]` (or P), the final states, and the states that segments start from (empty unless `save`)."""
+    x = operands.x
+    if not save:
+        return *run_forward(operands, None), x.new_empty(0)
+    shape = saved_shape(*x.shape[:2], [state.shape[-1] for state in operands.states])
+    checkpoints = torch.empty(shape, dtype=state_dtype(x.dtype))
+    return *run_forward(operands, None, checkpoints, STEPS), checkpoints
+
+
+def backward(
+    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Gradients of x, of each initial state and of each weight."""
+    x, wide = operands.x, state_dtype(operands.x.dtype)
+    steps, batch = x.shape[:2]
+    dx = torch.empty(x.shape, dtype=x.dtype)
+    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
+    carried = list(grads[1:])
+    for segment in reversed(range(saved.shape[0])):
+        begin, end = segment * STEPS, min((segment + 1) * STEPS, steps)  # of the walk
+        start, stop = (steps - end, steps - begin) if operands.reverse else (begin, end)
+        states = _states(saved[segment], [state.shape[-1] for state in operands.states], batch)
+        piece = _piece(operands, start, stop, states, segment == 0)
+        room = new_saved(piece)
+        run_forward(piece, room)
+        part = dx[start:stop]
+        dy = grads[0][start:stop]
+        carried = run_backward(piece, [dy, *carried], y[start:stop], room, part, sums)
+        if segment and operands.resets is not None:
+            carried = _cut(carried, operands, start, stop)
+    dweights = [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]
+    dstates = [grad.to(state.dtype) for grad, state in zip(carried, operands.states, strict=True)]
+    return dx, dstates, dweights
+
+
+def _states(kept: Tensor, sizes: Sequence[int], batch: int) -> list[Tensor]:
+    """The states of one segment: they lie one after the other, `[B, units]` each."""
+    parts = kept.flatten().split([batch * size for size in sizes])
+    return [part.view(batch, size) for part, size in zip(parts, sizes, strict=True)]
+
+
+def _piece(operands: Operands, start: int, stop: int, states: list[Tensor], first: bool) -> Operands:
+    """Steps start … stop - 1 with their own initial states, which borders have already cut."""
+    resets = operands.resets
+    if resets is not None:
+        resets = resets[start:stop]
+        if operands.lengths is not None:  # a border counts within a row's length, of which the piece knows its part
+            resets = resets & (torch.arange(start, stop)[:, None] < operands.lengths)
+    return replace(
+        operands,
+        x=operands.x[start:stop],
+        states=states,
+        lengths=None if operands.lengths is None else (operands.lengths - start).clamp(0, stop - start),
+        resets=resets,
+        masks=[*operands.masks[:1], *(mask if mask.shape[0] <= 1 else mask[start:stop] for mask in operands.masks[1:])],
+    )
+
+
+def _cut(carried: list[Tensor], operands: Operands, start: int, stop: int) -> list[Tensor]:
+    """No gradient crosses the border with which the segment before ended."""
+    border = stop if operands.reverse else start
+    borders = operands.borders
+    assert borders is not None
+    return [grad.masked_fill(borders[border, :, None], 0.0) for grad in carried]
