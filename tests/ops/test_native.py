@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from peephole._native import instructions
-from peephole.spec import CellSpec
 
 from ..cells import MATRIX
 

@@ -33,7 +33,7 @@ def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...],
     x = operands.x
     if not save:
         return *run_forward(operands, None), x.new_empty(0)
-    shape = saved_shape(*x.shape[:2], [state.shape[-1] for state in operands.states])
+    shape = saved_shape(x.shape[0], x.shape[1], [state.shape[-1] for state in operands.states])
     checkpoints = torch.empty(shape, dtype=state_dtype(x.dtype))
     return *run_forward(operands, None, checkpoints, STEPS), checkpoints
 

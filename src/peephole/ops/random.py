@@ -49,9 +49,17 @@ def _mask(
 
 
 def _mask_fake(
-    seed: Tensor, purpose: int, layer: int, steps: int, rows: int, units: int, *rest: object, **options: object
+    seed: Tensor,
+    purpose: int,
+    layer: int,
+    steps: int,
+    rows: int,
+    units: int,
+    share: float,
+    yes: float,
+    no: float,
+    dtype: torch.dtype,
 ) -> Tensor:
-    dtype = options.get("dtype", rest[-1] if rest else None)
     return seed.new_empty(steps, rows, units, dtype=dtype)
 
 
