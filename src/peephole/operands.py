@@ -21,7 +21,8 @@ class Call:
     """What a back end needs to know to say yes or no.
 
     `one`: a single step; `empty`: a batch without rows; `masked`: lengths, or resets inside a row, are given; `noisy`:
-    recurrent dropout or zoneout; `recompute`: save states only, compute the rest again for the backward.
+    recurrent dropout or zoneout; `recompute`: save states only, compute the rest again for the backward; `symbols`: x
+    are whole numbers.
     """
 
     spec: CellSpec
@@ -32,15 +33,17 @@ class Call:
     masked: bool = False
     noisy: bool = False
     recompute: bool = False
+    symbols: bool = False
 
 
 @dataclass(frozen=True)
 class Operands:
     """The arguments of one layer in one direction.
 
-    x `[T, B, I]`; states `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
-    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` none, or first that of recurrent dropout `[B, H]`, then for
-    each state how much of it zoneout keeps, `[T, B, ·]` or broadcasting to it. A mask without elements is none.
+    x `[T, B, I]`, or int64 `[T, B]`: symbols, each in place of a one-hot vector of size I; states `[B, ·]` as
+    `spec.states` names them; weights as `spec.parameter_names()` orders them; `lengths` int64 `[B]`; `resets` bool `[T,
+    B]`; `masks` none, or first that of recurrent dropout `[B, H]`, then for each state how much of it zoneout keeps,
+    `[T, B, ·]` or broadcasting to it. A mask without elements is none.
     """
 
     spec: CellSpec
@@ -51,6 +54,16 @@ class Operands:
     resets: Tensor | None = None
     masks: Sequence[Tensor] = ()
     reverse: bool = False
+
+    @property
+    def symbols(self) -> bool:
+        """Whether x are symbols rather than vectors."""
+        return not self.x.is_floating_point()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the operands of products, and of the output."""
+        return self.weights[0].dtype if self.symbols else self.x.dtype
 
     @property
     def named_weights(self) -> dict[str, Tensor]:

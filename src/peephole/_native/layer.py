@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from peephole._native.instructions import absence, chosen, core
+from peephole.errors import InputError
 from peephole.operands import Call, Operands, state_dtype
 from peephole.spec import BUILT_IN, CellSpec, parse_spec
 
@@ -91,7 +92,8 @@ def _cell(code: str) -> list[int]:
 
 def _sizes(operands: Operands, checkpoint_every: int) -> list[int]:
     spec, x = operands.spec, operands.x
-    steps, batch, input_size = x.shape
+    steps, batch = x.shape[:2]
+    input_size = operands.weights[0].shape[1]
     hidden = operands.weights[0].shape[0] // len(spec.gates)
     strides: list[int] = []
     for kept in operands.masks[1:] or [x.new_empty(0)] * len(spec.states):
@@ -102,7 +104,7 @@ def _sizes(operands: Operands, checkpoint_every: int) -> list[int]:
         )
     projection = operands.states[0].shape[-1] if spec.projected else 0
     return [
-        PRECISIONS[x.dtype],
+        PRECISIONS[operands.dtype],
         int(operands.reverse),
         torch.get_num_threads(),
         steps,
@@ -145,13 +147,23 @@ class _Pointers:
             self.numbers.append(tensor.data_ptr())
 
 
+def _check_symbols(operands: Operands) -> None:
+    low, high, size = int(operands.x.min()), int(operands.x.max()), operands.weights[0].shape[1]
+    if low < 0 or high >= size:
+        raise InputError(f"symbols run from {low} to {high}; expected 0 to {size - 1}, the columns of weight_ih")
+
+
 def _inputs(operands: Operands) -> _Pointers:
     named = {name: weight.contiguous() for name, weight in operands.named_weights.items()}
-    wide = state_dtype(operands.x.dtype)
+    wide = state_dtype(operands.dtype)
     zoneout = operands.zoneout or [None] * len(operands.states)
     mask = operands.recurrent_mask
     pointers = _Pointers()
-    pointers.add(operands.x.contiguous(), None, None)
+    if operands.symbols:
+        _check_symbols(operands)
+        pointers.add(None, operands.x.contiguous(), named.pop("weight_ih").t().to(wide).contiguous())
+    else:
+        pointers.add(operands.x.contiguous(), None, None)
     pointers.add(*(named.get(name) for name in WEIGHTS))
     pointers.add(
         None if operands.lengths is None else operands.lengths.contiguous(),
@@ -167,7 +179,7 @@ def _with_plain_masks(operands: Operands) -> Operands:
     """Zoneout's shares in the dtype of the states; what is not 1 in their last axis is contiguous there."""
     if not operands.zoneout:
         return operands
-    wide = state_dtype(operands.x.dtype)
+    wide = state_dtype(operands.dtype)
     masks = [operands.masks[0], *(mask.to(wide).contiguous() for mask in operands.masks[1:])]
     return Operands(
         operands.spec,
@@ -191,8 +203,8 @@ def run_forward(
     assert core is not None
     operands = _with_plain_masks(operands)
     x, states = operands.x, operands.states
-    y = x.new_empty(*x.shape[:2], states[0].shape[-1])
-    wide = state_dtype(x.dtype)
+    y = torch.empty(*x.shape[:2], states[0].shape[-1], dtype=operands.dtype)
+    wide = state_dtype(operands.dtype)
     finals = [torch.empty(state.shape, dtype=wide) for state in states]
     pointers = _inputs(operands)
     pointers.add(y, saved, checkpoints, *finals)
@@ -204,15 +216,15 @@ def new_saved(operands: Operands) -> Tensor:
     """Room for what the backward of these operands needs."""
     spec, x, states = operands.spec, operands.x, operands.states
     hidden = operands.weights[0].shape[0] // len(spec.gates)
-    width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, x.dtype)
-    return torch.empty(*x.shape[:2], width, dtype=state_dtype(x.dtype))
+    width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, operands.dtype)
+    return torch.empty(*x.shape[:2], width, dtype=state_dtype(operands.dtype))
 
 
 def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """y `[T, B, H]` (or P) in x's dtype, the final states, and what the backward needs (empty unless `save`)."""
     saved = new_saved(operands) if save else None
     y, finals = run_forward(operands, saved)
-    return y, finals, operands.x.new_empty(0) if saved is None else saved
+    return y, finals, y.new_empty(0) if saved is None else saved
 
 
 def run_backward(
@@ -226,12 +238,12 @@ def run_backward(
     """Fills dx, adds to `dweights` (in the dtype of the states), returns the gradients of the initial states."""
     assert core is not None
     operands = _with_plain_masks(operands)
-    x, states = operands.x, operands.states
-    wide = state_dtype(x.dtype)
+    states, wide = operands.states, state_dtype(operands.dtype)
     dstates = [torch.empty(state.shape, dtype=wide) for state in states]
     named = dict(zip(operands.spec.parameter_names(), dweights, strict=True))
     pointers = _inputs(operands)
-    pointers.add(y.contiguous(), saved, grads[0].to(x.dtype).contiguous(), dx, None)
+    pointers.add(y.contiguous(), saved, grads[0].to(operands.dtype).contiguous(), dx)
+    pointers.add(named.pop("weight_ih").t() if operands.symbols else None)  # a table's rows are the weight's columns
     pointers.add(*(named.get(name) for name in WEIGHTS))
     pointers.add(*(grad.to(wide).contiguous() for grad in grads[1:]))
     pointers.add(*dstates)
@@ -243,8 +255,26 @@ def backward(
     operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight."""
-    wide = state_dtype(operands.x.dtype)
-    dx = torch.empty(operands.x.shape, dtype=operands.x.dtype)
-    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
+    dx, sums = new_gradients(operands)
     dstates = run_backward(operands, grads, y, saved, dx, sums)
-    return dx, dstates, [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]
+    return finished(operands, dx, dstates, sums)
+
+
+def new_gradients(operands: Operands) -> tuple[Tensor | None, list[Tensor]]:
+    """Room for the gradient of x, none for symbols, and zeros for those of the weights, in the dtype of the states."""
+    wide = state_dtype(operands.dtype)
+    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
+    if operands.symbols:
+        sums[0] = torch.zeros(*operands.weights[0].shape[::-1], dtype=wide).t()
+        return None, sums
+    return torch.empty(operands.x.shape, dtype=operands.x.dtype), sums
+
+
+def finished(
+    operands: Operands, dx: Tensor | None, dstates: list[Tensor], sums: list[Tensor]
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The gradients as the operator gives them."""
+    if operands.symbols:
+        sums[0] = sums[0].contiguous()
+    dweights = [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]
+    return torch.empty(0, dtype=operands.dtype) if dx is None else dx, dstates, dweights

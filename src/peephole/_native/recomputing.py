@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from peephole._native.layer import new_saved, run_backward, run_forward, unable
+from peephole._native.layer import finished, new_gradients, new_saved, run_backward, run_forward, unable
 from peephole.operands import Call, Operands, state_dtype
 
 STEPS = 32  # long enough for products of a good size, short enough that a segment stays in the cache
@@ -32,9 +32,10 @@ def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...],
     """y `[T, B, H]` (or P), the final states, and the states that segments start from (empty unless `save`)."""
     x = operands.x
     if not save:
-        return *run_forward(operands, None), x.new_empty(0)
+        y, finals = run_forward(operands, None)
+        return y, finals, y.new_empty(0)
     shape = saved_shape(x.shape[0], x.shape[1], [state.shape[-1] for state in operands.states])
-    checkpoints = torch.empty(shape, dtype=state_dtype(x.dtype))
+    checkpoints = torch.empty(shape, dtype=state_dtype(operands.dtype))
     return *run_forward(operands, None, checkpoints, STEPS), checkpoints
 
 
@@ -42,10 +43,8 @@ def backward(
     operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight."""
-    x, wide = operands.x, state_dtype(operands.x.dtype)
-    steps, batch = x.shape[:2]
-    dx = torch.empty(x.shape, dtype=x.dtype)
-    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
+    steps, batch = operands.x.shape[:2]
+    dx, sums = new_gradients(operands)
     carried = list(grads[1:])
     for segment in reversed(range(saved.shape[0])):
         begin, end = segment * STEPS, min((segment + 1) * STEPS, steps)  # of the walk
@@ -54,14 +53,13 @@ def backward(
         piece = _piece(operands, start, stop, states, segment == 0)
         room = new_saved(piece)
         run_forward(piece, room)
-        part = dx[start:stop]
+        part = None if dx is None else dx[start:stop]
         dy = grads[0][start:stop]
         carried = run_backward(piece, [dy, *carried], y[start:stop], room, part, sums)
         if segment and operands.resets is not None:
             carried = _cut(carried, operands, start, stop)
-    dweights = [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]
     dstates = [grad.to(state.dtype) for grad, state in zip(carried, operands.states, strict=True)]
-    return dx, dstates, dweights
+    return finished(operands, dx, dstates, sums)
 
 
 def _states(kept: Tensor, sizes: Sequence[int], batch: int) -> list[Tensor]:

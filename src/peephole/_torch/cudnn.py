@@ -21,6 +21,8 @@ def refusal(call: Call) -> str | None:
         return f"cuDNN has no {call.spec.beyond_torch}"
     if call.noisy:
         return "cuDNN has no recurrent dropout and no zoneout"
+    if call.symbols:
+        return "cuDNN wants vectors, not symbols"
     if call.recompute:
         return "cuDNN keeps what it computed"
     if call.dtype not in DTYPES:

@@ -24,6 +24,8 @@ def refusal(call: Call) -> str | None:
         return f"torch gives oneDNN the LSTM alone, not the {call.spec.family}"
     if call.noisy:
         return "oneDNN has no recurrent dropout and no zoneout"
+    if call.symbols:
+        return "oneDNN wants vectors, not symbols"
     if call.recompute:
         return "oneDNN keeps what it computed"
     if call.spec.projected:

@@ -27,6 +27,8 @@ def refusal(call: Call) -> str | None:
         return f"the loop has no {call.spec.beyond_torch}"
     if call.noisy:
         return "the loop has no recurrent dropout and no zoneout"
+    if call.symbols:
+        return "the loop wants vectors, not symbols"
     if call.recompute:
         return "the loop keeps what it computed"
     return None if call.dtype.is_floating_point else f"{call.dtype} is not a floating dtype"

@@ -59,8 +59,13 @@ class Stack:
     # one thing about it. A switch below that is not at its default goes first.
     variant: Variant | None = None
 
-    # Who computes. auto takes the fastest that supports the cell; reference is the plain equations, slow.
-    backend: Literal["auto", "torch", "reference"] = "auto"
+    # Keep only the states of a window for its backward and compute the rest again: a fifth of the memory, a third more
+    # work (compiled kernels only).
+    recompute: bool = False
+
+    # Who computes. auto takes the fastest that supports the cell; native are the compiled kernels, reference is the
+    # plain equations, slow.
+    backend: Literal["auto", "native", "torch", "reference"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class SequenceModel(nn.Module):
             zoneout=config.zoneout,
             zoneout_cell=config.zoneout_cell,
             weight_drop=config.weight_drop,
+            recompute=config.recompute,
             **config.start,  # pyright: ignore[reportArgumentType]
         )
         self.head = nn.Linear(config.proj_size or config.hidden_size, vocabulary)
@@ -60,9 +61,8 @@ class SequenceModel(nn.Module):
         resets: Resets | None = None,
         seed: Tensor | None = None,
     ) -> tuple[Logits, States]:
-        x = self.embedding(symbols)
         given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
-        output, finals = self.recurrent(x, given, resets=resets, seed=seed)
+        output, finals = self.recurrent(symbols, given, resets=resets, seed=seed, embedding=self.embedding.weight)
         if self.config.dropout:
             output = dropout(output, self.config.dropout, self.training)
         return self.head(output), (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)

@@ -1,5 +1,7 @@
 """Which back end a module would run on, and why not another, as text."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from peephole.errors import InputError
@@ -21,6 +23,7 @@ def explain_backend(module: nn.Module, *, steps: int = 100, lengths: bool = Fals
         one = isinstance(part, Cell) or steps == 1
         noisy = isinstance(part, Recurrent) and part.noise.in_steps(part.training)
         call = Call(part.spec, parameter.device.type, parameter.dtype, one=one, masked=lengths, noisy=noisy)
+        call = replace(call, recompute=isinstance(part, Recurrent) and part.recompute)
         head = f"{name or type(part).__name__}: {part.spec.code}, {str(parameter.dtype).removeprefix('torch.')} on "
         head += f"{parameter.device.type}, {'one step' if one else 'many steps'}{', with lengths' if lengths else ''}"
         head += ", with noise" if noisy else ""

@@ -13,7 +13,7 @@ from peephole.errors import InputError
 from peephole.nn.construction import arguments_text, check_backend, check_keys, check_projection, check_sizes
 from peephole.nn.initialisation import check_initialisation, initialise
 from peephole.nn.noise import Noise, noise_seed
-from peephole.ops import run_layer
+from peephole.ops import run_layer, serves_symbols
 from peephole.ops.checks import check_lengths
 from peephole.spec import BUILT_IN, CellSpec
 
@@ -28,7 +28,8 @@ class Recurrent(nn.Module):
     `[B, T, I]` with `batch_first`, `[T, I]` unbatched, or a `PackedSequence`; output and states as torch.nn gives them,
     the states in the order of `spec.states`.
 
-    Besides torch's arguments: `backend` ("auto", "torch", "reference"); `init` ("torch", "orthogonal", "identity",
+    Besides torch's arguments: `backend` ("auto", "native", "torch", "reference"); `recompute`, which saves states alone
+    for the backward and computes the rest again; `init` ("torch", "orthogonal", "identity",
     "chrono") with `longest` steps for chrono; `forget_bias` where there is a forget gate; `learned_states`, which makes
     the initial states parameters (`state_h_l0`, …); and the probabilities of `Noise`: `recurrent_dropout`, `zoneout`,
     `zoneout_cell`, `weight_drop`. To `forward`: `lengths` `[B]`, past which outputs are zero and the state is frozen;
@@ -59,6 +60,7 @@ class Recurrent(nn.Module):
         zoneout: float = 0.0,
         zoneout_cell: float = 0.0,
         weight_drop: float = 0.0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         spec = CellSpec(spec) if isinstance(spec, str) else spec
@@ -74,6 +76,7 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = spec.bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size, self.backend = bidirectional, proj_size, backend
+        self.recompute = recompute
         self.init, self.forget_bias, self.longest, self.learned_states = init, forget_bias, longest, learned_states
         self._sizes = spec.state_sizes(hidden_size, proj_size)
         self._suffixes: list[str] = []  # of each layer and direction
@@ -172,33 +175,39 @@ class Recurrent(nn.Module):
         lengths: Lengths | None = None,
         resets: Tensor | None = None,
         seed: int | Tensor | None = None,
+        embedding: Tensor | None = None,
     ) -> tuple[Any, Any]:
-        """Output and final states, in torch.nn's shapes; a `PackedSequence` gives one back."""
+        """Output and final states, in torch.nn's shapes; a `PackedSequence` gives one back.
+
+        With an `embedding` `[V, I]` the input are its rows' numbers, int64 in the layout of the input without features.
+        """
         if isinstance(input, PackedSequence):
-            if lengths is not None or resets is not None:
+            if lengths is not None or resets is not None or embedding is not None:
                 raise InputError(
-                    "a PackedSequence carries its own lengths; pass lengths and resets with a padded input"
+                    "a PackedSequence carries its own lengths; pass lengths, resets and embedding with a padded input"
                 )
             return self._forward_packed(input, hx, seed)
-        if input.dim() not in (2, 3):
-            raise InputError(f"input has {input.dim()} dimensions; expected 3, or 2 for one sequence without batch")
-        batched = input.dim() == 3
-        if resets is not None and resets.shape != input.shape[:-1]:
-            raise InputError(f"resets have shape {list(resets.shape)}; expected {list(input.shape[:-1])}, as the input")
+        x = input if embedding is None else input.unsqueeze(-1)  # as if there were features
+        if x.dim() not in (2, 3):
+            raise InputError(f"input has {x.dim()} dimensions; expected 3, or 2 for one sequence without batch")
+        batched = x.dim() == 3
+        if resets is not None and resets.shape != x.shape[:-1]:
+            raise InputError(f"resets have shape {list(resets.shape)}; expected {list(x.shape[:-1])}, as the input")
         if not batched:
-            input = input.unsqueeze(1)
+            x = x.unsqueeze(1)
             resets = resets.unsqueeze(1) if resets is not None else None
         elif self.batch_first:
-            input = input.transpose(0, 1)
+            x = x.transpose(0, 1)
             resets = resets.transpose(0, 1) if resets is not None else None
-        if input.shape[-1] != self.input_size:
-            raise InputError(f"input has {input.shape[-1]} features; expected input_size={self.input_size}")
-        states = self._unpack_states(hx, input, batched)
+        features = (x if embedding is None else embedding).shape[-1]
+        if features != self.input_size:
+            raise InputError(f"input has {features} features; expected input_size={self.input_size}")
+        states = self._unpack_states(hx, x if embedding is None else embedding.new_empty(0, x.shape[1]), batched)
         if lengths is not None:
-            lengths = torch.as_tensor(lengths, device=input.device)
+            lengths = torch.as_tensor(lengths, device=x.device)
             lengths = lengths if lengths.dim() else lengths[None]
-            check_lengths(lengths, input.shape[0], input.shape[1])
-        output, finals = self._run(input, states, lengths, resets, seed)
+            check_lengths(lengths, x.shape[0], x.shape[1])
+        output, finals = self._run(x, states, lengths, resets, seed, embedding)
         if not batched:
             return output.squeeze(1), self._pack_states([state.squeeze(1) for state in finals])
         return (output.transpose(0, 1) if self.batch_first else output), self._pack_states(finals)
@@ -210,12 +219,15 @@ class Recurrent(nn.Module):
         lengths: Tensor | None,
         resets: Tensor | None,
         seed: int | Tensor | None,
+        embedding: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """x `[T, B, I]`, states `[L·D, B, ·]`: all layers and directions."""
+        """x `[T, B, I]`, or `[T, B, 1]` rows of the embedding; states `[L·D, B, ·]`: all layers and directions."""
         drawn = noise_seed(seed, x.device) if self.training and self.noise.any else None
         learned = self._learned() if resets is not None else []
         finals: list[tuple[Tensor, ...]] = []
-        output = x
+        output, folded = x, embedding is not None and self._folds(x, embedding)
+        if embedding is not None:
+            output = x[..., 0] if folded else nn.functional.embedding(x[..., 0], embedding)
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout:
                 output = dropout(output, self.dropout, self.training)
@@ -226,6 +238,8 @@ class Recurrent(nn.Module):
                 weights = {name: getattr(self, name + suffix) for name in self.spec.parameter_names()}
                 if "weight_hh" in weights:
                     weights["weight_hh"] = self.noise.dropped(weights["weight_hh"], index, drawn)
+                if folded and layer == 0 and embedding is not None:
+                    weights["weight_ih"] = weights["weight_ih"] @ embedding.t()  # [G·H, V]
                 before = [state[index] for state in states]
                 y, last = run_layer(
                     self.spec,
@@ -238,11 +252,22 @@ class Recurrent(nn.Module):
                     fresh=learned[index] if learned else None,
                     reverse=direction == 1,
                     backend=self.backend,
+                    recompute=self.recompute,
                 )
                 sides.append(y)
                 finals.append(last)
             output = torch.cat(sides, dim=-1) if self.bidirectional else sides[0]
         return output, [torch.stack(state) for state in zip(*finals, strict=True)]
+
+    def _folds(self, x: Tensor, embedding: Tensor) -> bool:
+        """Whether the input products of all symbols are made beforehand, because there are fewer than steps."""
+        vocabulary, (steps, batch, _) = embedding.shape[0], x.shape
+        return vocabulary <= steps * batch and serves_symbols(
+            self.backend, self.spec.code, x.device.type, self._parameters_dtype(), self.recompute
+        )
+
+    def _parameters_dtype(self) -> torch.dtype:
+        return self.all_weights[0][0].dtype
 
     def _forward_packed(self, packed: PackedSequence, hx: Any, seed: int | Tensor | None) -> tuple[PackedSequence, Any]:
         padded, lengths = pad_packed_sequence(packed)
@@ -268,6 +293,7 @@ class Recurrent(nn.Module):
             "bidirectional": (self.bidirectional, False),
             "learned_states": (self.learned_states, False),
             **{name: (rate, 0.0) for name, rate in asdict(self.noise).items()},
+            "recompute": (self.recompute, False),
             "backend": (self.backend, "auto"),
         }
         return arguments_text(self.spec, self.input_size, self.hidden_size, options)

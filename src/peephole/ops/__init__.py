@@ -14,6 +14,7 @@ from peephole.ops.support import BACKENDS as BACKENDS
 from peephole.ops.support import Choice as Choice
 from peephole.ops.support import Support as Support
 from peephole.ops.support import choose as choose
+from peephole.ops.support import serves_symbols as serves_symbols
 from peephole.ops.support import supports as supports
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "random_words",
     "register_cell",
     "run_layer",
+    "serves_symbols",
     "supports",
 ]

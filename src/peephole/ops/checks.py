@@ -14,13 +14,18 @@ def _shape(tensor: Tensor) -> str:
 def check_operands(operands: Operands) -> None:
     """Raise `InputError` unless the arguments of one layer and direction fit each other.
 
-    x `[T, B, I]` with T ≥ 1; one state `[B, ·]` per name in `spec.states`; one weight per name in
+    x `[T, B, I]` with T ≥ 1, or int64 `[T, B]`; one state `[B, ·]` per name in `spec.states`; one weight per name in
     `spec.parameter_names()`; `lengths` int64 `[B]` within 0 … T; `resets` bool `[T, B]`; a recurrent mask `[B, H]`.
     """
     spec, x, states, weights = operands.spec, operands.x, operands.states, operands.weights
-    if x.dim() != 3:
+    if operands.symbols:
+        if x.dtype != torch.int64 or x.dim() != 2:
+            raise InputError(f"symbols are {x.dtype} {_shape(x)}; expected torch.int64 [T, B], time first")
+        (steps, batch), input_size = x.shape, weights[0].shape[-1]
+    elif x.dim() != 3:
         raise InputError(f"input has shape {_shape(x)}; expected [T, B, I], time first")
-    steps, batch, input_size = x.shape
+    else:
+        steps, batch, input_size = x.shape
     if steps == 0:
         raise InputError(f"input has shape {_shape(x)}: no time step; expected at least one (drop empty sequences)")
     names = spec.parameter_names()
@@ -36,8 +41,8 @@ def check_operands(operands: Operands) -> None:
             raise InputError(
                 f"{name} has shape {_shape(weight)}; expected {want} for an input of {input_size} features"
             )
-        if weight.dtype != x.dtype or weight.device != x.device:
-            got, want = f"{weight.dtype} on {weight.device}", f"{x.dtype} on {x.device}"
+        if weight.dtype != operands.dtype or weight.device != x.device:
+            got, want = f"{weight.dtype} on {weight.device}", f"{operands.dtype} on {x.device}"
             raise InputError(f"{name} is {got} and the input is {want}; move one to the other with .to()")
     if len(states) != len(spec.states):
         raise InputError(f"got {len(states)} states; {spec.code} has {len(spec.states)}: {', '.join(spec.states)}")

@@ -21,10 +21,10 @@ def refusal(call: Call) -> str | None:
 
 def run(operands: Operands) -> tuple[Tensor, tuple[Tensor, ...]]:
     """`reference.run` with operands of any floating dtype; states and arithmetic as `state_dtype` says."""
-    x, wide = operands.x, state_dtype(operands.x.dtype)
+    x, wide = operands.x, state_dtype(operands.dtype)
     y, finals = reference.run(
         operands.spec,
-        x.to(wide),
+        x if operands.symbols else x.to(wide),
         operands.states,
         [weight.to(wide) for weight in operands.weights],
         operands.lengths,
@@ -33,23 +33,28 @@ def run(operands: Operands) -> tuple[Tensor, tuple[Tensor, ...]]:
         operands.recurrent_mask,
         operands.zoneout,
     )
-    return y.to(x.dtype), finals
+    return y.to(operands.dtype), finals
 
 
 def gradients(operands: Operands, grads: Sequence[Tensor], create_graph: bool = False) -> tuple[Tensor, ...]:
-    """Of x, each state and each weight, which must all require them; zeros where nothing depends on one."""
+    """Of x, each state and each weight, which must all require them; zeros where nothing depends on one.
+
+    Symbols have none: theirs is empty.
+    """
     y, finals = run(operands)
-    inputs = [operands.x, *operands.states, *operands.weights]
-    return torch.autograd.grad(
+    vectors = [] if operands.symbols else [operands.x]
+    inputs = [*vectors, *operands.states, *operands.weights]
+    found = torch.autograd.grad(
         [y, *finals], inputs, grads, create_graph=create_graph, allow_unused=True, materialize_grads=True
     )
+    return found if vectors else (y.new_empty(0), *found)
 
 
 def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """y, the final states, and nothing saved."""
     y, finals = run(operands)
     # A final state may be an initial one (taps), and an operator's outputs may not alias its inputs.
-    return y, tuple(final.clone() for final in finals), operands.x.new_empty(0)
+    return y, tuple(final.clone() for final in finals), y.new_empty(0)
 
 
 def backward(
@@ -59,7 +64,7 @@ def backward(
     # Below an operator torch leaves autograd out of the dispatch; here it is wanted again.
     excluded = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradFunctionality)
     with torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded), torch.enable_grad():
-        x = operands.x.detach().requires_grad_()
+        x = operands.x if operands.symbols else operands.x.detach().requires_grad_()
         states = [state.detach().requires_grad_() for state in operands.states]
         weights = [weight.detach().requires_grad_() for weight in operands.weights]
         found = gradients(replace(operands, x=x, states=states, weights=weights), grads)

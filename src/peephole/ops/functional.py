@@ -33,26 +33,29 @@ def run_layer(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction.
 
-    x `[T, B, I]`; states each `[B, ·]` as `spec.states` names them; weights as `spec.parameter_names()` orders them;
-    `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in `Operands` (see `reference.run` for their meaning). A
-    reset starts from zero, or from `fresh`, `[·]` for each state. Under autocast operands are cast to its dtype and
-    states stay float32. With `recompute` states alone are saved, and the backward computes the rest again. Returns y
-    `[T, B, H]` (or P) and the final states.
+    x `[T, B, I]`, or int64 symbols `[T, B]` in place of one-hot vectors; states each `[B, ·]` as `spec.states` names
+    them; weights as `spec.parameter_names()` orders them; `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in
+    `Operands` (see `reference.run` for their meaning). A reset starts from zero, or from `fresh`, `[·]` for each state.
+    Under autocast operands are cast to its dtype and states stay float32. With `recompute` states alone are saved, and
+    the backward computes the rest again. Returns y `[T, B, H]` (or P) and the final states.
     """
     device = x.device.type
     # Autocast leaves float64 alone everywhere, and does not know tensors without numbers.
     if device != "meta" and x.dtype != torch.float64 and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        x, weights = x.to(dtype), [weight.to(dtype) for weight in weights]
-    states = [state.to(state_dtype(x.dtype)) for state in states]
-    operands = Operands(spec, x, states, list(weights), lengths, resets, list(masks), reverse)
+        x = x.to(dtype) if x.is_floating_point() else x
+        weights = [weight.to(dtype) for weight in weights]
+    operands = Operands(spec, x, list(states), list(weights), lengths, resets, list(masks), reverse)
+    operands = replace(operands, states=[state.to(state_dtype(operands.dtype)) for state in states])
     check_operands(operands)
     if operands.borders is not None and fresh is not None:
         return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend, recompute)
     if resets is not None and lengths is None and not masks and not torch.compiler.is_compiling():
         cuts = _cuts(resets, reverse)
         if len(cuts) * STEPS_PER_CUT <= x.shape[0]:
-            whole = choose_kernel(backend, spec.code, device, x.dtype, False, x.shape[1] == 0, False, False, recompute)
+            whole = choose_kernel(
+                backend, spec.code, device, operands.dtype, False, x.shape[1] == 0, False, False, recompute
+            )
             if whole in ("onednn", "cudnn"):
                 return _run_pieces(operands, cuts, None, backend, recompute)
     return _run_whole(operands, backend, recompute)
@@ -67,7 +70,9 @@ def _run_whole(operands: Operands, backend: str, recompute: bool) -> tuple[Tenso
         empty = True
     masked = operands.lengths is not None or operands.resets is not None
     noisy = operands.recurrent_mask is not None or bool(operands.zoneout)
-    kernel = choose_kernel(backend, spec.code, x.device.type, x.dtype, one, empty, masked, noisy, recompute)
+    kernel = choose_kernel(
+        backend, spec.code, x.device.type, operands.dtype, one, empty, masked, noisy, recompute, operands.symbols
+    )
     if kernel == "reference" and not recompute and not torch.compiler.is_compiling():
         return equations.run(operands)
     states, weights = list(operands.states), list(operands.weights)

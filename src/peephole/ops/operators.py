@@ -82,22 +82,23 @@ def _forward_fake(
 ) -> tuple[Tensor, list[Tensor], Tensor]:
     cell = parse_spec(spec)
     steps, batch = x.shape[:2]
-    y = x.new_empty(steps, batch, states[0].shape[-1])
+    dtype = Operands(cell, x, states, weights).dtype
+    y = x.new_empty(steps, batch, states[0].shape[-1], dtype=dtype)
     finals = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in states]
     if kernel == "reference":
-        saved = x.new_empty(0)
+        saved = y.new_empty(0)
     elif not save and kernel in ("native", "recomputing", "stepwise"):
-        saved = x.new_empty(0, dtype=state_dtype(x.dtype) if kernel == "stepwise" else x.dtype)
+        saved = x.new_empty(0, dtype=state_dtype(dtype) if kernel == "stepwise" else dtype)
     elif kernel == "recomputing":
         shape = recomputing.saved_shape(steps, batch, [state.shape[-1] for state in states])
-        saved = x.new_empty(shape, dtype=state_dtype(x.dtype))
+        saved = x.new_empty(shape, dtype=state_dtype(dtype))
     elif kernel in ("native", "stepwise"):
         hidden, projection = weights[0].shape[0] // len(cell.gates), states[0].shape[-1] if cell.projected else 0
         if kernel == "native":
-            width = layer.saved_width(cell, hidden, projection, x.dtype)
+            width = layer.saved_width(cell, hidden, projection, dtype)
         else:
             width = stepwise.saved_width(cell, hidden, projection)
-        saved = x.new_empty((steps, batch, width), dtype=state_dtype(x.dtype))
+        saved = x.new_empty((steps, batch, width), dtype=state_dtype(dtype))
     else:  # a library's workspace, whose size the library alone knows
         saved = x.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.uint8)
     return y, finals, saved
@@ -129,7 +130,8 @@ def _backward_fake(
     def like(tensor: Tensor) -> Tensor:
         return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
-    return like(x), [like(state) for state in states], [like(weight) for weight in weights]
+    dx = like(x) if x.is_floating_point() else weights[0].new_empty(0)
+    return dx, [like(state) for state in states], [like(weight) for weight in weights]
 
 
 def _remember_forward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, list[Tensor], Tensor]) -> None:
@@ -153,7 +155,18 @@ def _forward_autograd(backward: Callable[..., Any]) -> Callable[..., Any]:
         dx, dstates, dweights = backward(
             given, x, states, weights, lengths, resets, masks, y, finals, saved, *ctx.static
         )
-        return dx, dstates, dweights, None, None, [None] * len(masks), None, None, None, None
+        return (
+            (dx if x.is_floating_point() else None),
+            dstates,
+            dweights,
+            None,
+            None,
+            [None] * len(masks),
+            None,
+            None,
+            None,
+            None,
+        )
 
     return run
 
@@ -183,9 +196,11 @@ def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights:
     with torch.enable_grad():
         leaves = [
             tensor.view_as(tensor) if deeper and tensor.requires_grad else tensor.detach().requires_grad_()
-            for tensor in (*grads, x, *states, *weights)
+            for tensor in (*grads, *states, *weights, *([x] if x.is_floating_point() else []))
         ]
-        grads, (x,), states, weights = _parted(leaves, (len(grads), 1, len(states)))
+        vectors = x.is_floating_point()
+        grads, states, weights, given_x = _parted(leaves, (len(grads), len(states), len(weights)))
+        x = given_x[0] if vectors else x
         operands = Operands(spec, x, states, weights, lengths, resets, masks, reverse)
         first = equations.gradients(operands, grads, create_graph=True)
         given = [
@@ -201,9 +216,23 @@ def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights:
             create_graph=deeper,
         )
     second = [torch.zeros_like(leaf) if grad is None else grad for grad, leaf in zip(second, leaves, strict=True)]
-    dgrads, (dx,), dstates, dweights = _parted(second, (len(grads), 1, len(states)))
+    dgrads, dstates, dweights, dx = _parted(second, (len(grads), len(states), len(weights)))
     no_masks, no_finals = [None] * len(masks), [None] * len(states)
-    return dgrads, dx, dstates, dweights, None, None, no_masks, None, no_finals, None, None, None, None
+    return (
+        dgrads,
+        (dx[0] if vectors else None),
+        dstates,
+        dweights,
+        None,
+        None,
+        no_masks,
+        None,
+        no_finals,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def define_operators(family: str) -> None:

@@ -107,7 +107,7 @@ def choose(backend: str, call: Call) -> Choice:
             if advice is not None:
                 refusals.append(f"{support.kernel}: {advice}")
                 continue
-            if name == SLOW:
+            if name == SLOW and backend == "auto":
                 _say_once(call.spec.code, call.device, name, refusals[-1])
             return Choice(name, support.kernel, tuple(refusals))
     raise InputError(f"back end {backend!r} cannot run {call.spec.code}: {'; '.join(refusals)}; use backend='auto'")
@@ -123,11 +123,19 @@ def choose_kernel(
     masked: bool,
     noisy: bool,
     recompute: bool,
+    symbols: bool = False,
 ) -> str:
     """The kernel of `choose`, from arguments that a compiler takes for constants."""
-    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked, noisy, recompute)).kernel
+    return choose(backend, Call(parse_spec(code), device, dtype, one, empty, masked, noisy, recompute, symbols)).kernel
+
+
+def serves_symbols(backend: str, code: str, device: str, dtype: torch.dtype, recompute: bool) -> bool:
+    """Whether symbols in place of vectors would run on compiled kernels."""
+    call = Call(parse_spec(code), device, dtype, recompute=recompute, symbols=True)
+    return backend in ("auto", "native") and bool(supports("native", call))
 
 
 # What torch.compiler.assume_constant_result does, without the second that importing the compiler takes: a compiled
 # graph takes the decision as it stands and does not trace it.
-choose_kernel._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+for _decision in (choose_kernel, serves_symbols):
+    _decision._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]

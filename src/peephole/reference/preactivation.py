@@ -14,8 +14,9 @@ def by_gate(spec: CellSpec, rows: Tensor) -> dict[str, Tensor]:
 
 
 def from_input(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
-    """W_ih x + b_ih, `[B, G·H]`."""
-    product = x @ weights["weight_ih"].T
+    """W_ih x + b_ih, `[B, G·H]`; x `[B, I]`, or int64 `[B]` in place of one-hot vectors."""
+    columns = weights["weight_ih"].T
+    product = x @ columns if x.is_floating_point() else columns[x]
     return product + weights["bias_ih"] if "bias_ih" in weights else product
 
 

@@ -26,13 +26,13 @@ def run(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction over a sequence.
 
-    x `[T, B, I]`; states each `[B, ·]`, as `spec.states` names them; weights as `spec.parameter_names()` orders them.
-    `lengths` `[B]`: past a row's end outputs are zero and its state is frozen; the reverse direction therefore starts
-    at each row's own end. `resets` `[T, B]`: true where a new sequence begins inside the row, before its end; no state
-    crosses the border between steps t-1 and t. `recurrent_mask` `[B, H]` multiplies h on its way into the recurrent
-    product. `zoneout`, for each state none or how much of it each step keeps, `[T, B, ·]` or of a size that broadcasts
-    to it: 0 and 1 while training, a share at evaluation (Krueger et al. 2017). Returns y `[T, B, H]` (or P) and the
-    final states.
+    x `[T, B, I]`, or int64 `[T, B]` in place of one-hot vectors; states each `[B, ·]`, as `spec.states` names them;
+    weights as `spec.parameter_names()` orders them. `lengths` `[B]`: past a row's end outputs are zero and its state is
+    frozen; the reverse direction therefore starts at each row's own end. `resets` `[T, B]`: true where a new sequence
+    begins inside the row, before its end; no state crosses the border between steps t-1 and t. `recurrent_mask` `[B,
+    H]` multiplies h on its way into the recurrent product. `zoneout`, for each state none or how much of it each step
+    keeps, `[T, B, ·]` or of a size that broadcasts to it: 0 and 1 while training, a share at evaluation (Krueger et al.
+    2017). Returns y `[T, B, H]` (or P) and the final states.
     """
     step = STEPS[spec.family]
     named = dict(zip(spec.parameter_names(), weights, strict=True))
