@@ -1,6 +1,7 @@
 // What Python sees: pointers and sizes as whole numbers, in the order in which `_native/layer.py` writes them. The
 // interpreter lock is released while a kernel runs.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -8,6 +9,7 @@
 
 #include "kernels.h"
 #include "noise.h"
+#include "workspace.h"
 
 namespace nb = nanobind;
 using namespace peephole;
@@ -147,6 +149,13 @@ std::vector<std::string> supported() {
   return names;
 }
 
+// Bytes from the memory that calls keep, given back when nobody holds them any more.
+nb::ndarray<uint8_t, nb::ndim<1>> room(size_t bytes) {
+  auto* workspace = new Workspace(bytes);
+  nb::capsule owner(workspace, [](void* held) noexcept { delete static_cast<Workspace*>(held); });
+  return nb::ndarray<uint8_t, nb::ndim<1>>(workspace->data(), {bytes}, owner);
+}
+
 Stream stream_of(int64_t seed, int64_t purpose, long steps, long rows, long units) {
   return {uint64_t(seed), uint32_t(purpose), steps, rows, units};
 }
@@ -169,6 +178,7 @@ NB_MODULE(_core, m) {
   using Released = nb::call_guard<nb::gil_scoped_release>;
   m.def("supported", &supported);
   m.def("saved_size", &saved_size);
+  m.def("room", &room);
   m.def("forward", &forward, Released());
   m.def("backward", &backward, Released());
   m.def("words", &words, Released());

@@ -32,26 +32,51 @@ PEEPHOLE_INLINE typename P::Operand as_operand(typename P::External value) {
   }
 }
 
-// One column block: weights[k][lane] = matrix[row + lane][column + k], zero where lane >= lanes; k < size.
-// The matrix [.., row_stride] is external.
+// The transpose of a square of numbers, by interleaving halves: after each round a row is twice as long as it was.
+template <class T, int... LOW>
+PEEPHOLE_INLINE void transpose(Vector<T> (&rows)[LANES<T>], std::integer_sequence<int, LOW...>) {
+  constexpr int N = LANES<T>;
+  for (int length = 1; length < N; length *= 2) {
+    Vector<T> next[N];
+#pragma GCC unroll 16
+    for (int i = 0; i < N / 2; i++) {
+      next[2 * i] = __builtin_shufflevector(rows[i], rows[i + N / 2], (LOW / 2 + LOW % 2 * N)...);
+      next[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + N / 2], (LOW / 2 + N / 2 + LOW % 2 * N)...);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < N; i++) rows[i] = next[i];
+  }
+}
+
+// Two rows of bfloat16, number by number.
+PEEPHOLE_INLINE Vector<uint32_t> side_by_side(HalfVector first, HalfVector second) {
+  return __builtin_convertvector(first, Vector<uint32_t>) | (__builtin_convertvector(second, Vector<uint32_t>) << 16);
+}
+
+// One column block: weights[k][lane] = matrix[lane][k], zero where lane >= lanes; k < size. The matrix [.., row_stride] is
+// external.
 template <class P>
 void pack_transposed(typename P::Operand* to, const typename P::External* matrix, long row_stride, int lanes, long size) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
   using Operand = typename P::Operand;
-  constexpr int STEPS = 64 / sizeof(Operand);  // a cache line of each row at a time
+  using Word = std::conditional_t<sizeof(typename P::Real) == 4, uint32_t, uint64_t>;  // a number, or a pair
   const long padded = (size + pair - 1) / pair * pair;
   long k = 0;
-  for (; k < padded; k += STEPS) {
-    const int count = std::min<long>(STEPS, padded - k);
-    Operand lines[V][STEPS];
-    for (int lane = 0; lane < V; lane++) {
-      for (int i = 0; i < count; i++) {
-        lines[lane][i] = lane < lanes && k + i < size ? as_operand<P>(matrix[lane * row_stride + k + i]) : Operand{};
-      }
-    }
-    for (int i = 0; i < count; i += pair) {
+  if constexpr (std::is_same_v<typename P::External, Operand>) {
+    for (; k + V * pair <= size; k += V * pair) {
+      Vector<Word> rows[V];
       for (int lane = 0; lane < V; lane++) {
-        for (int p = 0; p < pair; p++) to[(k + i) * V + lane * pair + p] = lines[lane][i + p];
+        rows[lane] = lane < lanes ? load(reinterpret_cast<const Word*>(matrix + lane * row_stride + k)) : Vector<Word>{};
+      }
+      transpose<Word>(rows, std::make_integer_sequence<int, V>{});
+      for (int i = 0; i < V; i++) store(reinterpret_cast<Word*>(to + (k + i * pair) * V), rows[i]);
+    }
+  }
+  for (; k < padded; k += pair) {
+    for (int lane = 0; lane < V; lane++) {
+      for (int p = 0; p < pair; p++) {
+        const bool inside = lane < lanes && k + p < size;
+        to[k * V + lane * pair + p] = inside ? as_operand<P>(matrix[lane * row_stride + k + p]) : Operand{};
       }
     }
   }
@@ -62,6 +87,19 @@ template <class P>
 void pack_rows(typename P::Operand* to, const typename P::External* matrix, long row_stride, int lanes, long size) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
   using Operand = typename P::Operand;
+  if (lanes == V && size == V) {
+    for (int k = 0; k < V; k += pair) {
+      if constexpr (pair == 2) {
+        HalfVector rows[2];
+        std::memcpy(&rows[0], matrix + k * row_stride, sizeof rows[0]);
+        std::memcpy(&rows[1], matrix + (k + 1) * row_stride, sizeof rows[1]);
+        store(reinterpret_cast<uint32_t*>(to + k * V), side_by_side(rows[0], rows[1]));
+      } else {
+        for (int lane = 0; lane < V; lane++) to[k * V + lane] = as_operand<P>(matrix[k * row_stride + lane]);
+      }
+    }
+    return;
+  }
   for (int k = 0; k < V; k += pair) {
     for (int lane = 0; lane < V; lane++) {
       for (int p = 0; p < pair; p++) {
@@ -79,12 +117,10 @@ void interleave(typename P::Operand* to, const typename P::Operand* from, long c
   constexpr int V = BLOCK<P>;
   static_assert(PAIR<P> == 2);
   for (long row = 0; row < count; row += 2) {
-    const auto* first = from + row * V;
-    const bool second = row + 1 < count;
-    for (int lane = 0; lane < V; lane++) {
-      to[row * V + 2 * lane] = first[lane];
-      to[row * V + 2 * lane + 1] = second ? first[V + lane] : BFloat16{0};
-    }
+    HalfVector rows[2] = {};
+    std::memcpy(&rows[0], from + row * V, sizeof rows[0]);
+    if (row + 1 < count) std::memcpy(&rows[1], from + (row + 1) * V, sizeof rows[1]);
+    store(reinterpret_cast<uint32_t*>(to + row * V), side_by_side(rows[0], rows[1]));
   }
 }
 

@@ -10,9 +10,8 @@
 namespace peephole {
 namespace {
 
-constexpr size_t PAGE = size_t(1) << 21;       // a huge one
-constexpr size_t LARGEST_KEPT = size_t(1) << 28;
-constexpr size_t KEPT = 4;
+constexpr size_t PAGE = size_t(1) << 21;  // a huge one
+constexpr size_t MOST_KEPT = size_t(384) << 20;
 
 struct Piece {
   char* memory;
@@ -20,6 +19,7 @@ struct Piece {
 };
 
 std::mutex guard;
+size_t kept_bytes = 0;
 std::vector<Piece>& kept() {
   static auto* pieces = new std::vector<Piece>;  // never destroyed: threads may outlive static objects
   return *pieces;
@@ -28,23 +28,23 @@ std::vector<Piece>& kept() {
 }  // namespace
 
 Workspace::Workspace(size_t bytes) {
+  size_ = (bytes + PAGE - 1) / PAGE * PAGE;
   {
     std::lock_guard<std::mutex> lock(guard);
     auto& pieces = kept();
-    for (size_t i = 0; i < pieces.size(); i++) {
-      if (pieces[i].size >= bytes) {
-        memory_ = pieces[i].memory;
-        size_ = pieces[i].size;
-        pieces.erase(pieces.begin() + i);
-        return;
-      }
+    auto best = pieces.end();  // the smallest that is large enough, and not far too large
+    for (auto piece = pieces.begin(); piece != pieces.end(); ++piece) {
+      if (piece->size < size_ || piece->size > 4 * size_ + 4 * PAGE) continue;
+      if (best == pieces.end() || piece->size < best->size) best = piece;
     }
-    if (!pieces.empty()) {  // all too small: give one back rather than collect them
-      std::free(pieces.front().memory);
-      pieces.erase(pieces.begin());
+    if (best != pieces.end()) {
+      memory_ = best->memory;
+      size_ = best->size;
+      kept_bytes -= size_;
+      pieces.erase(best);
+      return;
     }
   }
-  size_ = (bytes + PAGE - 1) / PAGE * PAGE;
   memory_ = static_cast<char*>(std::aligned_alloc(PAGE, size_));
   if (!memory_) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
@@ -55,10 +55,12 @@ Workspace::Workspace(size_t bytes) {
 Workspace::~Workspace() {
   std::lock_guard<std::mutex> lock(guard);
   auto& pieces = kept();
-  if (size_ <= LARGEST_KEPT && pieces.size() < KEPT) {
-    pieces.push_back({memory_, size_});
-  } else {
-    std::free(memory_);
+  pieces.push_back({memory_, size_});
+  kept_bytes += size_;
+  while (kept_bytes > MOST_KEPT) {  // the one that waited longest goes
+    kept_bytes -= pieces.front().size;
+    std::free(pieces.front().memory);
+    pieces.erase(pieces.begin());
   }
 }
 

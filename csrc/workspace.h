@@ -1,4 +1,5 @@
-// Memory for one call. Freed memory is kept for the next call: fresh pages cost more than small layers compute.
+// Memory for one call, or for what a forward saves for its backward. Freed memory is kept for the next call, up to a
+// limit: fresh pages cost more than small layers compute.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,8 @@ class Workspace {
     used_ += rounded(count * sizeof(T));
     return result;
   }
+
+  char* data() const { return memory_; }
 
   static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64 + 64; }
 

@@ -17,6 +17,7 @@ from peephole.spec import BUILT_IN, CellSpec, parse_spec
 
 PRECISIONS = {torch.float32: 0, torch.bfloat16: 1, torch.float64: 2}
 MOST_STATES = 10
+KEPT_FROM = 1 << 18  # bytes
 
 # Order and numbers as in `csrc/bindings.cpp` and `csrc/layer.h`.
 WEIGHTS = (
@@ -213,11 +214,16 @@ def run_forward(
 
 
 def new_saved(operands: Operands) -> Tensor:
-    """Room for what the backward of these operands needs."""
+    """Room for what the backward of these operands needs; large room comes from the memory that calls keep."""
+    assert core is not None
     spec, x, states = operands.spec, operands.x, operands.states
     hidden = operands.weights[0].shape[0] // len(spec.gates)
     width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, operands.dtype)
-    return torch.empty(*x.shape[:2], width, dtype=state_dtype(operands.dtype))
+    shape, dtype = (x.shape[0], x.shape[1], width), state_dtype(operands.dtype)
+    size = x.shape[0] * x.shape[1] * width * dtype.itemsize
+    if size < KEPT_FROM or torch.are_deterministic_algorithms_enabled():  # whose mode fills fresh memory with NaN
+        return torch.empty(shape, dtype=dtype)
+    return torch.from_dlpack(core.room(size)).view(dtype).view(shape)
 
 
 def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
