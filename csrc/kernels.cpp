@@ -9,6 +9,12 @@
 #define PEEPHOLE_TEXT_OF(x) #x
 #define PEEPHOLE_TEXT(x) PEEPHOLE_TEXT_OF(x)
 
+#if defined(PEEPHOLE_BFLOAT16_OF)
+namespace peephole::PEEPHOLE_BFLOAT16_OF {
+extern const Kernels KERNELS;
+}
+#endif
+
 namespace peephole::PEEPHOLE_ISA {
 namespace {
 
@@ -36,6 +42,18 @@ void backward_in(const Layer& layer) {
   }
 }
 
+#if defined(PEEPHOLE_BFLOAT16_OF)
+// Only products of bfloat16 are other instructions than those of the set that this one extends.
+const Kernels& extended() { return PEEPHOLE_BFLOAT16_OF::KERNELS; }
+
+void forward(const Layer& layer) {
+  layer.precision == Precision::bfloat16 ? forward_in<Half>(layer) : extended().forward(layer);
+}
+
+void backward(const Layer& layer) {
+  layer.precision == Precision::bfloat16 ? backward_in<Half>(layer) : extended().backward(layer);
+}
+#else
 void forward(const Layer& layer) {
   switch (layer.precision) {
     case Precision::single:
@@ -57,6 +75,7 @@ void backward(const Layer& layer) {
       return backward_in<Double>(layer);
   }
 }
+#endif
 
 template <class P>
 long saved_size_in(const Layer& layer) {
@@ -72,7 +91,11 @@ long saved_size_in(const Layer& layer) {
 }
 
 long saved_size(const Layer& layer) {
+#if defined(PEEPHOLE_BFLOAT16_OF)
+  return layer.precision == Precision::bfloat16 ? saved_size_in<Half>(layer) : extended().saved_size(layer);
+#else
   return layer.precision == Precision::full ? saved_size_in<Double>(layer) : saved_size_in<Single>(layer);
+#endif
 }
 
 constexpr long NUMBERS_WORTH_A_TEAM = 1 << 15;
