@@ -53,14 +53,6 @@ CHOICES: dict[str, tuple[object, ...]] = {
 
 def refusal(call: Call) -> str | None:
     """Why the compiled kernels cannot run this call; None when they can."""
-    reason = unable(call)
-    if reason is None and call.recompute:
-        return "this kernel keeps what it computed"
-    return reason
-
-
-def unable(call: Call) -> str | None:
-    """Why no kernel here, keeping or recomputing, can run this call."""
     if call.device != "cpu":
         return f"the compiled kernels run on the CPU, the tensors are on {call.device}"
     if call.spec.family not in BUILT_IN:

@@ -10,17 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from peephole._native.layer import finished, new_gradients, new_saved, run_backward, run_forward, unable
-from peephole.operands import Call, Operands, state_dtype
+from peephole._native.layer import finished, new_gradients, new_saved, run_backward, run_forward
+from peephole._native.layer import refusal as refusal
+from peephole.operands import Operands, state_dtype
 
 STEPS = 32  # long enough for products of a good size, short enough that a segment stays in the cache
-
-
-def refusal(call: Call) -> str | None:
-    """Why the compiled kernels cannot run this call; None when they can and less memory was asked for."""
-    if not call.recompute:
-        return "nobody asked to save memory (recompute=True)"
-    return unable(call)
 
 
 def saved_shape(steps: int, batch: int, states: Sequence[int]) -> tuple[int, int, int]:

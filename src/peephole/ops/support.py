@@ -70,6 +70,8 @@ def supports(backend: str, call: Call) -> Support:
         raise InputError(f"unknown back end {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
     refusals: list[str] = []
     for kernel in BACKENDS[backend]:
+        if backend == "native" and (kernel == "recomputing") != call.recompute:
+            continue
         reason = KERNELS[kernel].refusal(call)
         if reason is None:
             return Support(kernel, "; ".join(refusals))
