@@ -79,6 +79,7 @@ class BackwardSequence : public Sequence<P> {
   std::vector<int> input_columns_;
   Real* dx_ = nullptr;             // [blocks][rows of a chunk][V]
 
+  // What the steps fill needs two slots: one member may begin the next chunk while another still collects the last.
   ChunkBuffer buffer(Allocator& room, int blocks, int slots) {
     ChunkBuffer made;
     const long rows = (this->chunk_rows_ + 1) / 2 * 2;
