@@ -398,7 +398,7 @@ class BackwardSequence : public Sequence<P> {
   // The row of y, or of an initial state, that tap `tap` showed step n; neither where a border cut it off.
   const External* find_seen(int tap, long n, long row, const Real*& initial) const {
     const Layer& layer = this->layer_;
-    const long length = layer.lengths ? layer.lengths[row] : layer.steps;
+    const long length = layer.lengths ? std::min<long>(layer.lengths[row], layer.steps) : layer.steps;
     const long first = layer.reverse ? layer.steps - length : 0;  // the first step at which the row is alive
     if (this->alive_ && !this->alive_[n * this->batch_ + row]) return nullptr;  // dz is zero there
     for (long back = 0; back <= tap; back++) {
