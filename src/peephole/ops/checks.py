@@ -5,6 +5,7 @@ from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.operands import Operands
+from peephole.spec import BUILT_IN
 
 
 def _shape(tensor: Tensor) -> str:
@@ -71,6 +72,8 @@ def _check_masks(operands: Operands) -> None:
     for name, state, kept in zip(spec.states, operands.states, masks[1:], strict=True):
         want = (operands.x.shape[0], *state.shape)
         fits = kept.dim() == 3 and all(size in (1, full) for size, full in zip(kept.shape, want, strict=True))
+        if kept.numel() and name not in ("h", "c") and spec.family in BUILT_IN:
+            raise InputError(f"zoneout of state {name} is given; the cells of ours have it for h and c")
         if kept.numel() and not fits:
             raise InputError(f"zoneout of state {name} has shape {_shape(kept)}; expected {list(want)} or 1 for a size")
 
