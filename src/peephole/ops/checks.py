@@ -15,7 +15,7 @@ def _shape(tensor: Tensor) -> str:
 def check_operands(operands: Operands) -> None:
     """Raise `InputError` unless the arguments of one layer and direction fit each other.
 
-    x `[T, B, I]` with T ≥ 1, or int64 `[T, B]`; one state `[B, ·]` per name in `spec.states`; one weight per name in
+    x `[T, B, I]` with T, I ≥ 1, or int64 `[T, B]`; one state `[B, ·]` per name in `spec.states`; one weight per name in
     `spec.parameter_names()`; `lengths` int64 `[B]` within 0 … T; `resets` bool `[T, B]`; a recurrent mask `[B, H]`.
     """
     spec, x, states, weights = operands.spec, operands.x, operands.states, operands.weights
@@ -29,6 +29,8 @@ def check_operands(operands: Operands) -> None:
         steps, batch, input_size = x.shape
     if steps == 0:
         raise InputError(f"input has shape {_shape(x)}: no time step; expected at least one (drop empty sequences)")
+    if input_size == 0:
+        raise InputError(f"input has shape {_shape(x)}: no feature; expected at least one")
     names = spec.parameter_names()
     if len(weights) != len(names):
         raise InputError(f"got {len(weights)} weights; {spec.code} has {len(names)}: {', '.join(names)}")
