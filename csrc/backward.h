@@ -79,6 +79,7 @@ class BackwardSequence : public Sequence<P> {
   std::vector<int> input_columns_;
   Real* dx_ = nullptr;             // [blocks][rows of a chunk][V]
 
+  // What the steps fill needs two slots: one member may begin the next chunk while another still collects the last.
   ChunkBuffer buffer(Allocator& room, int blocks, int slots) {
     ChunkBuffer made;
     const long rows = (this->chunk_rows_ + 1) / 2 * 2;
@@ -397,7 +398,7 @@ class BackwardSequence : public Sequence<P> {
   // The row of y, or of an initial state, that tap `tap` showed step n; neither where a border cut it off.
   const External* find_seen(int tap, long n, long row, const Real*& initial) const {
     const Layer& layer = this->layer_;
-    const long length = layer.lengths ? layer.lengths[row] : layer.steps;
+    const long length = layer.lengths ? std::min<long>(layer.lengths[row], layer.steps) : layer.steps;
     const long first = layer.reverse ? layer.steps - length : 0;  // the first step at which the row is alive
     if (this->alive_ && !this->alive_[n * this->batch_ + row]) return nullptr;  // dz is zero there
     for (long back = 0; back <= tap; back++) {

@@ -509,9 +509,10 @@ class Sequence {
       const long in_chunk = i / batch_, row = i % batch_;
       const long n = backwards ? first_step - in_chunk : first_step + in_chunk;
       const External* from = x + (time_of(n) * batch_ + row) * layer_.input;
+      const bool dead = alive_ && !alive_[n * batch_ + row];  // a NaN in padding times a gradient of zero is NaN
       for (int block = 0; block < blocks; block++) {
         store_operand<P>(to + (block * rows_in_buffer + i) * LANE,
-                         load_external<Real>(from + long(block) * LANE, lanes_of(layer_.input, block)));
+                         dead ? V{} : load_external<Real>(from + long(block) * LANE, lanes_of(layer_.input, block)));
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "workspace.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -24,6 +25,10 @@ std::vector<Piece>& kept() {
   static auto* pieces = new std::vector<Piece>;  // never destroyed: threads may outlive static objects
   return *pieces;
 }
+
+// A fork while another thread holds the guard would leave it locked in the child for good.
+[[maybe_unused]] const int registered =
+    pthread_atfork([] { guard.lock(); }, [] { guard.unlock(); }, [] { guard.unlock(); });
 
 }  // namespace
 

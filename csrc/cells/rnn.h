@@ -238,7 +238,7 @@ class RnnBackward : public BackwardSequence<P> {
           dz = dz * (Real(1) - value * value);
           break;
         case Nonlinearity::relu:
-          dz = value > V{} ? dz : V{};
+          dz = value <= V{} ? V{} : dz;  // NaN passes it on, as torch's does
           break;
         case Nonlinearity::sigmoid:
           dz = dz * value * (Real(1) - value);

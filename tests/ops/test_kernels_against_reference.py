@@ -13,6 +13,7 @@ from peephole.ops.support import KERNELS
 from peephole.spec import CellSpec
 
 from ..cells import MATRIX
+from ..problems import compare
 
 SPECS = {name: spec for name, spec in MATRIX.items() if not spec.beyond_torch}
 BEYOND = {name: spec for name, spec in MATRIX.items() if spec.beyond_torch}
@@ -33,13 +34,6 @@ has_bfloat16 = pytest.mark.skipif(
 )
 
 pytestmark = pytest.mark.usefixtures("poisoned_memory")
-
-
-def compare(task: Any, run: Any, oracle: Any, agree: Callable[..., None], tolerance: float) -> None:
-    got, want = task.solve(run), task.widened().solve(oracle)
-    assert list(got) == list(want)
-    for name, tensor in want.items():
-        agree(got[name], tensor, tolerance, name, floor=0.01)
 
 
 def test_memory_is_poisoned() -> None:

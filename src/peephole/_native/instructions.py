@@ -23,6 +23,8 @@ except ImportError as problem:
         else f"the compiled kernels cannot be loaded: {problem}"
     )
 
+# Read once: which kernel serves a call is decided once as well.
+_named = os.environ.get(VARIABLE, "")
 _forced: list[str] = []
 
 
@@ -35,11 +37,11 @@ _SUPPORTED = supported()
 
 
 def chosen() -> str:
-    """The instruction set in use: the best, or the one that PEEPHOLE_INSTRUCTIONS names. Empty without any.
+    """The instruction set in use: the best, or the one that PEEPHOLE_INSTRUCTIONS named at import. Empty without any.
 
     A name that this processor does not have raises `InputError`.
     """
-    name = _forced[-1] if _forced else os.environ.get(VARIABLE, "")
+    name = _forced[-1] if _forced else _named
     if name == "none" or not _SUPPORTED:
         return ""
     if name and name not in _SUPPORTED:

@@ -121,7 +121,8 @@ def _saved_width(code: str, hidden: int, projection: int, full: bool, instructio
 
 def saved_width(spec: CellSpec, hidden: int, projection: int, dtype: torch.dtype) -> int:
     """Numbers saved per step and row."""
-    return _saved_width(spec.code, hidden, projection, dtype == torch.float64, chosen())
+    # A compiler may have symbols for sizes; of those of the weights a graph is made for the values.
+    return _saved_width(spec.code, int(hidden), int(projection), dtype == torch.float64, chosen())
 
 
 class _Pointers:

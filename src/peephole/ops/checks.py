@@ -5,6 +5,7 @@ from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.operands import Operands
+from peephole.spec import BUILT_IN
 
 
 def _shape(tensor: Tensor) -> str:
@@ -14,7 +15,7 @@ def _shape(tensor: Tensor) -> str:
 def check_operands(operands: Operands) -> None:
     """Raise `InputError` unless the arguments of one layer and direction fit each other.
 
-    x `[T, B, I]` with T ≥ 1, or int64 `[T, B]`; one state `[B, ·]` per name in `spec.states`; one weight per name in
+    x `[T, B, I]` with T, I ≥ 1, or int64 `[T, B]`; one state `[B, ·]` per name in `spec.states`; one weight per name in
     `spec.parameter_names()`; `lengths` int64 `[B]` within 0 … T; `resets` bool `[T, B]`; a recurrent mask `[B, H]`.
     """
     spec, x, states, weights = operands.spec, operands.x, operands.states, operands.weights
@@ -28,6 +29,8 @@ def check_operands(operands: Operands) -> None:
         steps, batch, input_size = x.shape
     if steps == 0:
         raise InputError(f"input has shape {_shape(x)}: no time step; expected at least one (drop empty sequences)")
+    if input_size == 0:
+        raise InputError(f"input has shape {_shape(x)}: no feature; expected at least one")
     names = spec.parameter_names()
     if len(weights) != len(names):
         raise InputError(f"got {len(weights)} weights; {spec.code} has {len(names)}: {', '.join(names)}")
@@ -71,6 +74,8 @@ def _check_masks(operands: Operands) -> None:
     for name, state, kept in zip(spec.states, operands.states, masks[1:], strict=True):
         want = (operands.x.shape[0], *state.shape)
         fits = kept.dim() == 3 and all(size in (1, full) for size, full in zip(kept.shape, want, strict=True))
+        if kept.numel() and name not in ("h", "c") and spec.family in BUILT_IN:
+            raise InputError(f"zoneout of state {name} is given; the cells of ours have it for h and c")
         if kept.numel() and not fits:
             raise InputError(f"zoneout of state {name} has shape {_shape(kept)}; expected {list(want)} or 1 for a size")
 

@@ -1,0 +1,17 @@
+"""Fixtures of `problems`, and each instruction set of this processor in turn."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from peephole._native import instructions
+
+from ..problems import answer, kernel, oracle, problem
+
+__all__ = ["answer", "instruction_set", "kernel", "oracle", "problem"]
+
+
+@pytest.fixture(params=instructions.supported())
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    with instructions.using(request.param):
+        yield request.param
