@@ -244,7 +244,7 @@ class GruBackward : public BackwardSequence<P> {
       return;
     }
     const long hidden = this->hidden_;
-    chosen_ = this->buffer(room, this->units_, 1);
+    chosen_ = this->buffer(room, this->units_, 2);
     this->add_gradient(room, &this->dz_, {shape_.reset, shape_.update}, shape_.slots, &this->seen_[0], HH,
                        {shape_.reset, shape_.update}, 0, hidden, hidden);
     this->add_gradient(room, &this->dz_, {shape_.candidate}, shape_.slots, &chosen_, HH, {shape_.candidate}, 0, hidden,

@@ -435,12 +435,12 @@ class LstmBackward : public BackwardSequence<P> {
   void plan_full_peepholes(Allocator& room) {
     if (!shape_.full || !this->layer_.dweights[CH]) return;
     if (!shape_.early_slots().empty()) {
-      before_ = this->buffer(room, this->units_, 1);
+      before_ = this->buffer(room, this->units_, 2);
       this->add_gradient(room, &this->dz_, shape_.early_slots(), shape_.gates, &before_, CH, shape_.early_peepholes(), 0,
                          this->hidden_, this->hidden_);
     }
     if (shape_.output_sees_cell) {
-      now_ = this->buffer(room, this->units_, 1);
+      now_ = this->buffer(room, this->units_, 2);
       this->add_gradient(room, &this->dz_, {shape_.slot[3]}, shape_.gates, &now_, CH, {shape_.peephole[3]}, 0,
                          this->hidden_, this->hidden_);
     }
@@ -450,15 +450,15 @@ class LstmBackward : public BackwardSequence<P> {
     if (!this->cell_.gate_recurrence) return;
     const int count = int(shape_.sigmoid_slots.size());
     for (int k = 0; k < count; k++) {
-      fed_back_[k] = this->buffer(room, this->units_, 1);
+      fed_back_[k] = this->buffer(room, this->units_, 2);
       this->add_gradient(room, &this->dz_, shape_.sigmoid_slots, shape_.gates, &fed_back_[k], GH, Base::counted(count),
                          k * this->hidden_, this->hidden_, this->hidden_ * count);
     }
   }
 
   void plan_projection(Allocator& room, Phase& arrival, Phase& output) {
-    dhidden_ = this->buffer(room, this->output_units_, 1);
-    shown_ = this->buffer(room, this->units_, 1);
+    dhidden_ = this->buffer(room, this->output_units_, 2);
+    shown_ = this->buffer(room, this->units_, 2);
     room(dshown_, size_t(this->units_) * this->batch_ * this->LANE);
     this->add_gradient(room, &dhidden_, {0}, 1, &shown_, HR, {0}, 0, this->hidden_, this->hidden_, this->output_);
     arrival.output_units = true;
