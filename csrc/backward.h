@@ -41,6 +41,7 @@ class BackwardSequence : public Sequence<P> {
 
  protected:
   // A buffer of operands for the steps of a chunk, and its copy in the order for outer products where that is another.
+  // Two slots where phases fill it: a member walks on into the next chunk while others still sum up this one.
   struct ChunkBuffer {
     Operands<P> rows;
     Operand* steps = nullptr;

@@ -492,7 +492,7 @@ class Sequence {
   Step step_at(long n, long in_chunk, const Share2D& share) const {
     Step s;
     s.member = share.member;
-    s.first_units = share.first_unit == 0;
+    s.first_units = share.first_unit == 0 && share.last_unit > 0;
     s.n = n;
     s.t = time_of(n);
     s.chunk_row = in_chunk * batch_;
