@@ -225,6 +225,18 @@ def agree() -> Callable[..., None]:
 
 
 @pytest.fixture
+def without_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation without compiled kernels."""
+    from peephole._native.instructions import VARIABLE
+    from peephole.ops import choose
+
+    monkeypatch.setenv(VARIABLE, "none")
+    choose.cache_clear()
+    yield
+    choose.cache_clear()
+
+
+@pytest.fixture
 def unchecked_annotations() -> Iterator[None]:
     """Annotations are not checked, as in a user's process: for errors that the check would answer first."""
     import jaxtyping

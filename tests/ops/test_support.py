@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from peephole._torch import onednn, stepwise
 from peephole.errors import InputError
-from peephole.ops import Call, choose, run_layer, support, supports
+from peephole.ops import Call, Choice, choose, run_layer, support, supports
 from peephole.spec import CellSpec
+
+from ..cells import MATRIX
 
 LSTM, GRU = CellSpec("lstm"), CellSpec("gru")
 
@@ -26,6 +29,7 @@ LSTM, GRU = CellSpec("lstm"), CellSpec("gru")
         (Call(LSTM, "cpu", torch.float32, empty=True), "oneDNN refuses an empty batch"),
     ],
 )
+@pytest.mark.usefixtures("without_native")
 def test_a_call_that_onednn_refuses_goes_to_the_loop(call: Call, reason: str) -> None:
     choice = choose("torch", call)
     assert (choice.backend, choice.kernel) == ("torch", "stepwise")
@@ -33,11 +37,31 @@ def test_a_call_that_onednn_refuses_goes_to_the_loop(call: Call, reason: str) ->
     assert choice.refusals[0].startswith("cudnn: ")
     assert choice.refusals[1].startswith("onednn: ")
     assert reason in choice.refusals[1]
-    assert choose("auto", call) == choice
+    auto = choose("auto", call)
+    assert (auto.backend, auto.kernel, auto.refusals[1:]) == ("torch", "stepwise", choice.refusals)
+    assert auto.refusals[0] == "native: PEEPHOLE_INSTRUCTIONS=none switches the compiled kernels off"
+
+
+@pytest.mark.parametrize("spec", MATRIX.values(), ids=MATRIX)
+def test_a_whole_sequence_of_any_cell_goes_to_the_compiled_kernels(spec: CellSpec) -> None:
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        for masked, noisy in ((False, False), (True, True)):
+            call = Call(spec, "cpu", dtype, masked=masked, noisy=noisy)
+            assert choose("auto", call) == Choice("native", "native", ())
+            assert choose("auto", replace(call, recompute=True)) == Choice("native", "recomputing", ())
+
+
+def test_a_single_step_of_a_plain_cell_goes_to_the_loop() -> None:
+    one = Call(LSTM, "cpu", torch.float32, one=True)
+    choice = choose("auto", one)
+    assert choice.kernel == "stepwise"
+    assert choice.refusals[0].startswith("native: the weights are packed anew on each call")
+    assert choose("native", one).kernel == "native"
+    assert choose("auto", replace(one, spec=CellSpec("lstm", peephole="diagonal"))).kernel == "native"
 
 
 def test_a_whole_sequence_of_an_lstm_goes_to_onednn() -> None:
-    choice = choose("auto", Call(LSTM, "cpu", torch.float32))
+    choice = choose("torch", Call(LSTM, "cpu", torch.float32))
     assert (choice.backend, choice.kernel) == ("torch", "onednn")
     assert choice.refusals == ("cudnn: cuDNN runs on CUDA devices, the tensors are on cpu",)
     assert str(choice).splitlines() == [
@@ -69,7 +93,7 @@ def test_a_whole_sequence_on_a_gpu_goes_to_cudnn(monkeypatch: pytest.MonkeyPatch
 def test_an_unknown_back_end_lists_the_known(name: str) -> None:
     with pytest.raises(InputError) as caught:
         choose(name, Call(LSTM, "cpu", torch.float32))
-    assert str(caught.value) == f"unknown back end {name!r}; choose one of auto, torch, reference"
+    assert str(caught.value) == f"unknown back end {name!r}; choose one of auto, native, torch, reference"
 
 
 def test_a_named_back_end_that_cannot_serve_raises_with_its_reasons() -> None:
@@ -86,6 +110,7 @@ def test_a_named_back_end_that_cannot_serve_raises_with_its_reasons() -> None:
     assert "\n" not in text
 
 
+@pytest.mark.usefixtures("without_native")
 def test_auto_falls_back_and_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stepwise, "refusal", lambda *call: "it is broken today")
     monkeypatch.setattr(onednn, "refusal", lambda *call: "so is this")
@@ -110,16 +135,18 @@ def test_the_reference_serves_what_it_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "steps", "masked", "kernel"),
+    ("backend", "dtype", "steps", "masked", "kernel"),
     [
-        (torch.float32, 5, False, "onednn"),
-        (torch.float32, 1, False, "stepwise"),
-        (torch.float32, 5, True, "stepwise"),
-        (torch.float64, 5, False, "stepwise"),
+        ("auto", torch.float32, 5, False, "native"),
+        ("auto", torch.float32, 1, False, "stepwise"),
+        ("torch", torch.float32, 5, False, "onednn"),
+        ("torch", torch.float32, 1, False, "stepwise"),
+        ("torch", torch.float32, 5, True, "stepwise"),
+        ("torch", torch.float64, 5, False, "stepwise"),
     ],
 )
 def test_what_is_chosen_is_what_runs(
-    dtype: torch.dtype, steps: int, masked: bool, kernel: str, monkeypatch: pytest.MonkeyPatch
+    backend: str, dtype: torch.dtype, steps: int, masked: bool, kernel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
 
@@ -132,12 +159,12 @@ def test_what_is_chosen_is_what_runs(
 
         monkeypatch.setattr(support.KERNELS[name], "forward", forward)
 
-    for name in ("onednn", "stepwise"):
+    for name in ("native", "onednn", "stepwise"):
         watch(name)
     weights = [torch.randn(*shape, dtype=dtype) for shape in LSTM.parameter_shapes(3, 4).values()]
     states = [torch.zeros(2, 4, dtype=dtype)] * 2
     lengths = torch.tensor([steps, 1]) if masked else None
-    run_layer(LSTM, torch.randn(steps, 2, 3, dtype=dtype), states, weights, lengths=lengths)
+    run_layer(LSTM, torch.randn(steps, 2, 3, dtype=dtype), states, weights, lengths=lengths, backend=backend)
     assert ran == [kernel]
 
 
