@@ -225,14 +225,14 @@ def agree() -> Callable[..., None]:
 
 
 @pytest.fixture
-def without_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An installation without compiled kernels."""
-    from peephole._native.instructions import VARIABLE
+def without_native() -> Iterator[None]:
+    """An installation whose compiled kernels are switched off."""
+    from peephole._native import instructions
     from peephole.ops import choose
 
-    monkeypatch.setenv(VARIABLE, "none")
     choose.cache_clear()
-    yield
+    with instructions.using("none"):
+        yield
     choose.cache_clear()
 
 

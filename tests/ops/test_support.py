@@ -39,7 +39,7 @@ def test_a_call_that_onednn_refuses_goes_to_the_loop(call: Call, reason: str) ->
     assert reason in choice.refusals[1]
     auto = choose("auto", call)
     assert (auto.backend, auto.kernel, auto.refusals[1:]) == ("torch", "stepwise", choice.refusals)
-    assert auto.refusals[0] == "native: PEEPHOLE_INSTRUCTIONS=none switches the compiled kernels off"
+    assert auto.refusals[0].startswith("native: ")
 
 
 @pytest.mark.parametrize("spec", MATRIX.values(), ids=MATRIX)
