@@ -73,7 +73,7 @@ aarch64() {
   done
   build aarch64 driver -DPEEPHOLE_PYTHON=OFF -DCMAKE_TOOLCHAIN_FILE="$PWD/csrc/tests/aarch64.cmake" \
     -DCMAKE_CXX_FLAGS_RELEASE=-O2
-  qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/driver --every 7
+  qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/driver --every 19
 }
 
 case "${1:-}" in
