@@ -192,6 +192,27 @@ class BackwardSequence : public Sequence<P> {
     return product;
   }
 
+  // Where the rows of one unit block lie in an undisturbed step, found once for all of them; a row is V numbers on.
+  struct BackRows {
+    const Real* saved;
+    const External* dy;  // rows are dy_row apart
+    Operand* dz;
+    long saved_slot, dy_row, dz_slot;
+    int lanes;
+  };
+
+  PEEPHOLE_INLINE BackRows back_rows_of(const Step& s, int block) const {
+    BackRows rows;
+    rows.saved = this->saved(s.n, block, 0, 0);
+    rows.saved_slot = this->batch_ * LANE;
+    rows.dy = this->external(this->layer_.dy, s.t, 0, block, this->states_[0].size);
+    rows.dy_row = this->states_[0].size;
+    rows.dz = dz(s, block, 0, 0);
+    rows.dz_slot = dz_.rows.block_stride;
+    rows.lanes = Base::lanes_of(this->states_[0].size, block);
+    return rows;
+  }
+
   PEEPHOLE_INLINE bool dead(const Step& s, long row) const { return s.alive && !s.alive[row]; }
 
   // Where step s leaves a vector in a buffer of the chunk.
@@ -336,7 +357,7 @@ class BackwardSequence : public Sequence<P> {
   void collect(long start, long end, const Share2D& share, Barrier& barrier) {
     const long rows = (end - start) * this->batch_, first_step = this->layer_.steps - 1 - start;
     const long first_row = rows * share.member / share.members, last_row = rows * (share.member + 1) / share.members;
-    if (x_.rows.data) this->pack_input(x_.rows.data, rows_in(x_), first_step, first_row, last_row, true);
+    if (x_.rows.data) this->pack_input(x_.rows.data, rows_in(x_), first_step, first_row, last_row, true, this->batch_, 0);
     for (size_t tap = 0; tap < seen_.size(); tap++) pack_seen(int(tap), first_step, first_row, last_row);
     if constexpr (PAIR<P> == 2) {
       barrier.wait();

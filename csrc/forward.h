@@ -5,7 +5,7 @@
 
 namespace peephole::PEEPHOLE_ISA {
 
-constexpr long ROWS_OF_FORWARD_CHUNK = 128;
+constexpr long ROWS_OF_FORWARD_CHUNK = 384;
 
 template <class P>
 class ForwardSequence : public Sequence<P> {
@@ -211,24 +211,18 @@ class ForwardSequence : public Sequence<P> {
   // Pre-activations of a chunk as far as the input makes them.
   void feed(long start, long end, long chunk, const Share2D& share, Barrier& barrier) {
     const int per_unit = int(this->input_slots_.size());
-    const long rows = (end - start) * this->batch_;
     if (!this->layer_.x) {
       look_up(start, end, share);
     } else if (share.by_rows) {
-      Operand* input = input_[0];
-      for (long step = 0; step < end - start; step++) {
-        const long row = step * this->batch_;
-        this->pack_input(input, this->chunk_rows_, start, row + share.first_row, row + share.last_row, false);
-      }
-      const bool alone = share.members == 1;
-      for (long step = 0; step < (alone ? 1 : end - start); step++) {
-        const long row = step * this->batch_ + share.first_row;
-        multiply_input(input, row, alone ? rows : share.last_row - share.first_row, 0, this->units_ * per_unit);
-      }
+      const long first = share.first_row * this->chunk_steps_, batch = share.last_row - share.first_row;
+      const long rows = (end - start) * batch;
+      this->pack_input(input_[0] + first * LANE, this->chunk_rows_, start, 0, rows, false, batch, share.first_row);
+      multiply_input(input_[0], first, rows, 0, this->units_ * per_unit);
     } else {
+      const long rows = (end - start) * this->batch_;
       Operand* input = input_[chunk % 2];
       this->pack_input(input, this->chunk_rows_, start, rows * share.member / share.members,
-                       rows * (share.member + 1) / share.members, false);
+                       rows * (share.member + 1) / share.members, false, this->batch_, 0);
       barrier.wait();
       multiply_input(input, 0, rows, share.first_unit * per_unit, share.last_unit * per_unit);
     }

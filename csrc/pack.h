@@ -59,6 +59,7 @@ template <class P>
 void pack_transposed(typename P::Operand* to, const typename P::External* matrix, long row_stride, int lanes, long size) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
   using Operand = typename P::Operand;
+  using External = typename P::External;
   using Word = std::conditional_t<sizeof(typename P::Real) == 4, uint32_t, uint64_t>;  // a number, or a pair
   const long padded = (size + pair - 1) / pair * pair;
   long k = 0;
@@ -66,7 +67,9 @@ void pack_transposed(typename P::Operand* to, const typename P::External* matrix
     for (; k + V * pair <= size; k += V * pair) {
       Vector<Word> rows[V];
       for (int lane = 0; lane < V; lane++) {
-        rows[lane] = lane < lanes ? load(reinterpret_cast<const Word*>(matrix + lane * row_stride + k)) : Vector<Word>{};
+        const External* from = matrix + lane * row_stride + k;
+        rows[lane] = lane < lanes ? load(reinterpret_cast<const Word*>(from)) : Vector<Word>{};
+        if (lane < lanes) __builtin_prefetch(from + 4 * V * pair);  // so many rows at once are no stream to the hardware
       }
       transpose<Word>(rows, std::make_integer_sequence<int, V>{});
       for (int i = 0; i < V; i++) store(reinterpret_cast<Word*>(to + (k + i * pair) * V), rows[i]);

@@ -63,7 +63,7 @@ struct OuterProduct {
 struct Step {
   long n;            // of the walk
   long t;
-  long chunk_row;    // first row of this step in buffers of a chunk
+  long chunk_row;    // what to add to a row for its place among the rows of a chunk
   const uint8_t* alive;      // [B]: 0 where the row is past its end; null: all alive
   const uint8_t* cut_after;  // [B]: 1 where no state crosses to the next step of the walk; null: none
   int member;                // of the team
@@ -192,6 +192,44 @@ class Sequence {
       if (state.masked && mask_) value = value * load(mask_ + at(block, row));
       store_operand<P>(state.entering.at(s.n + 1) + at(block, row), value);
     }
+  }
+
+  // Whether steps are free of all that a point would have to look at row by row: ends, borders, masks, zoneout.
+  bool undisturbed() const {
+    bool zoneout = false;
+    for (const Share& share : layer_.zoneout) zoneout = zoneout || share.data;
+    return !zoneout && !layer_.lengths && !layer_.resets && !layer_.recurrent_mask;
+  }
+
+  // Where the rows of one unit block lie in an undisturbed step, found once for all of them; a row is V numbers on.
+  struct Rows {
+    Real *z, *saved, *value;   // slots are z_slot and saved_slot apart; saved is null where nothing is
+    External* y;               // rows are y_row apart
+    Operand* next;
+    long z_slot, saved_slot, y_row;
+    int lanes;
+  };
+
+  PEEPHOLE_INLINE Rows rows_of(const Step& s, int block) const {
+    const State& state = states_[0];
+    Rows rows;
+    rows.z = z(s, block, 0, 0);
+    rows.z_slot = chunk_rows_ * LANE;
+    rows.saved = layer_.saved ? saved(s.n, block, 0, 0) : nullptr;
+    rows.saved_slot = batch_ * LANE;
+    rows.value = state.value + at(block, 0);
+    rows.y = external(layer_.y, s.t, 0, block, state.size);
+    rows.y_row = state.size;
+    rows.next = state.is_operand ? state.entering.at(s.n + 1) + at(block, 0) : nullptr;
+    rows.lanes = lanes_of(state.size, block);
+    return rows;
+  }
+
+  // The new h of an undisturbed step.
+  PEEPHOLE_INLINE void put_hidden(const Rows& rows, long row, V value) const {
+    store_external<Real>(rows.y + row * rows.y_row, value, rows.lanes);
+    store(rows.value + row * LANE, value);
+    if (rows.next) store_operand<P>(rows.next + row * LANE, value);
   }
 
   // --- backward: the gradient of a state after a step ---
@@ -495,18 +533,21 @@ class Sequence {
     s.first_units = share.first_unit == 0 && share.last_unit > 0;
     s.n = n;
     s.t = time_of(n);
-    s.chunk_row = in_chunk * batch_;
+    // Each member's rows of all steps of a chunk lie together, so that the input product takes them at once.
+    s.chunk_row = share.first_row * (chunk_steps_ - 1) + in_chunk * (share.last_row - share.first_row);
     s.alive = alive_ ? alive_ + n * batch_ : nullptr;
     s.cut_after = cut_ && n + 1 < layer_.steps ? cut_ + (n + 1) * batch_ : nullptr;
     return s;
   }
 
-  // x of a chunk as blocks of operands; row i of it belongs to step i / B of the chunk.
-  void pack_input(Operand* to, long rows_in_buffer, long first_step, long first, long last, bool backwards) const {
+  // x of a chunk as blocks of operands, its rows `first` to `last` - 1: row i is that of step i / `batch` of the chunk and
+  // of row `first_row` + i % `batch` of the batch.
+  void pack_input(Operand* to, long rows_in_buffer, long first_step, long first, long last, bool backwards, long batch,
+                  long first_row) const {
     const auto* x = static_cast<const External*>(layer_.x);
     const int blocks = blocks_of(layer_.input);
     for (long i = first; i < last; i++) {
-      const long in_chunk = i / batch_, row = i % batch_;
+      const long in_chunk = i / batch, row = first_row + i % batch;
       const long n = backwards ? first_step - in_chunk : first_step + in_chunk;
       const External* from = x + (time_of(n) * batch_ + row) * layer_.input;
       const bool dead = alive_ && !alive_[n * batch_ + row];  // a NaN in padding times a gradient of zero is NaN
@@ -523,8 +564,13 @@ class Sequence {
     const int first = phase.output_units ? share.first_output : share.first_unit;
     const int last = phase.output_units ? share.last_output : share.last_unit;
     const long rows = share.last_row - share.first_row;
-    for (int unit = first; unit < last; unit += 4) {
-      const int end = std::min(unit + 4, last);
+    // As few units at once as fill tiles, so that their pre-activations are still in the first-level cache.
+    int together = 1;
+    for (const auto& product : phase.products) {
+      while (together * product.columns_per_unit % TILE_COLUMNS) together++;
+    }
+    for (int unit = first; unit < last; unit += together) {
+      const int end = std::min(unit + together, last);
       for (const auto& product : phase.products) {
         if (walk + product.shift < 0) continue;
         Blocked<Real> target = product.target;

@@ -73,7 +73,10 @@ class GruForward : public ForwardSequence<P> {
     phases[0].products.push_back(this->onto_slots(
         this->states_[0].entering, this->pack_forward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden),
         shape_.recurrent_slots()));
-    phases[0].point = norm ? &Self::gather_gates : (shape_.before ? &Self::reset_state : &Self::whole_step);
+    phases[0].point = norm                                     ? &Self::gather_gates
+                      : shape_.before                          ? &Self::reset_state
+                      : shape_.after && this->undisturbed()    ? &Self::plain_step
+                                                               : &Self::whole_step;
     if (norm) {
       phases.emplace_back();
       phases.back().before = &Self::find_gates;
@@ -121,6 +124,27 @@ class GruForward : public ForwardSequence<P> {
     this->keep(s, shape_.saved_before, block, row, before);
     const V kept = this->cell_.update_writes ? Real(1) - update : update;
     this->commit(s, 0, block, row, candidate + kept * (before - candidate));
+  }
+
+  // What `whole_step` does with a reset gate, where nothing else is special.
+  void plain_step(const Step& s, int block, long first, long last) {
+    const auto at = this->rows_of(s, block);
+    const bool writes = this->cell_.update_writes;
+    for (long row = first; row < last; row++) {
+      const Real* z = at.z + row * this->LANE;
+      const V before = load(at.value + row * this->LANE), from_state = load(z + 3 * at.z_slot);
+      const V reset = sigmoid<Real>(load(z)), update = sigmoid<Real>(load(z + at.z_slot));
+      const V candidate = tanh<Real>(load(z + 2 * at.z_slot) + reset * from_state);
+      const V kept = writes ? Real(1) - update : update;
+      this->put_hidden(at, row, candidate + kept * (before - candidate));
+      if (!at.saved) continue;
+      Real* saved = at.saved + row * this->LANE;
+      store(saved, reset);
+      store(saved + at.saved_slot, update);
+      store(saved + 2 * at.saved_slot, candidate);
+      store(saved + 3 * at.saved_slot, from_state);
+      store(saved + 4 * at.saved_slot, before);
+    }
   }
 
   void whole_step(const Step& s, int block, long first, long last) {
@@ -214,7 +238,9 @@ class GruBackward : public BackwardSequence<P> {
     phases[0].products.push_back(this->back_through(
         this->pack_backward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden), shape_.recurrent_slots(), -1,
         this->states_[0].through_product, this->units_));
-    phases[0].point = norm ? &Self::split_normal : &Self::split;
+    phases[0].point = norm                                  ? &Self::split_normal
+                      : shape_.after && this->undisturbed() ? &Self::plain_step
+                                                            : &Self::split;
     if (norm) {
       phases.emplace_back();
       phases.back().before = &Self::find_update_and_candidate;
@@ -290,6 +316,31 @@ class GruBackward : public BackwardSequence<P> {
     this->put_dz(s, block, shape_.from_state, row, dcandidate * reset);
     const V from_state = this->saved_vector(s, shape_.saved_from_state, block, row);
     return dcandidate * from_state * reset * (Real(1) - reset);
+  }
+
+  // What `split` does with a reset gate after the product, where nothing else is special.
+  void plain_step(const Step& s, int block, long first, long last) {
+    const auto at = this->back_rows_of(s, block);
+    const Real* through_product = this->states_[0].through_product + this->at(block, 0);
+    Real* direct = this->states_[0].direct + this->at(block, 0);
+    const bool writes = this->cell_.update_writes;
+    for (long row = first; row < last; row++) {
+      const long here = row * this->LANE;
+      const Real* saved = at.saved + here;
+      const V dh = load(direct + here) + load(through_product + here) +
+                   load_external<Real>(at.dy + row * at.dy_row, at.lanes);
+      const V reset = load(saved), update = load(saved + at.saved_slot), candidate = load(saved + 2 * at.saved_slot);
+      const V from_state = load(saved + 3 * at.saved_slot), before = load(saved + 4 * at.saved_slot);
+      const V other = Real(1) - update;
+      const V written = writes ? update : other, kept = writes ? other : update;
+      const V difference = writes ? candidate - before : before - candidate;
+      const V dcandidate = dh * written * (Real(1) - candidate * candidate);
+      store(direct + here, dh * kept);
+      store_operand<P>(at.dz + here, dcandidate * from_state * reset * (Real(1) - reset));
+      store_operand<P>(at.dz + at.dz_slot + here, dh * difference * update * other);
+      store_operand<P>(at.dz + 2 * at.dz_slot + here, dcandidate);
+      store_operand<P>(at.dz + 3 * at.dz_slot + here, dcandidate * reset);
+    }
   }
 
   void split(const Step& s, int block, long first, long last) {

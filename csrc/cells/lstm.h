@@ -81,7 +81,13 @@ class LstmForward : public ForwardSequence<P> {
     }
     std::vector<Phase> phases;
     Phase gates;
-    gates.point = norm ? &Self::gather : (shape_.output_sees_cell && shape_.full ? &Self::cell_only : &Self::cell_and_output);
+    const bool plain = this->undisturbed() && shape_.gates == 4 && !norm && !shape_.full && shape_.peephole[2] < 0 &&
+                       this->cell_.input_activation && this->cell_.output_activation && !this->layer_.projection &&
+                       !this->cell_.gate_recurrence;
+    gates.point = plain && shape_.diagonal ? &Self::template plain_step<true>
+                  : plain                  ? &Self::template plain_step<false>
+                  : norm                   ? &Self::gather
+                                           : (shape_.output_sees_cell && shape_.full ? &Self::cell_only : &Self::cell_and_output);
     gates.products = first_products(room);
     phases.push_back(gates);
     if (norm) {
@@ -216,6 +222,41 @@ class LstmForward : public ForwardSequence<P> {
       if (shape_.slot[gate] >= 0) z[gate] = seeing(s, gate, block, row, before);
     }
     return before;
+  }
+
+  // What `cell_and_output` does, where nothing but diagonal peepholes is special.
+  template <bool DIAGONAL>
+  void plain_step(const Step& s, int block, long first, long last) {
+    const auto at = this->rows_of(s, block);
+    Real* cell_state = this->states_[CELL].value + this->at(block, 0);
+    V of_input{}, of_forget{}, of_output{};
+    if constexpr (DIAGONAL) {
+      of_input = peephole(0, block);
+      of_forget = peephole(1, block);
+      of_output = peephole(3, block);
+    }
+    for (long row = first; row < last; row++) {
+      const Real* z = at.z + row * this->LANE;
+      const V before = load(cell_state + row * this->LANE);
+      V zi = load(z), zf = load(z + at.z_slot), zo = load(z + 3 * at.z_slot);
+      if constexpr (DIAGONAL) {
+        zi = zi + of_input * before;
+        zf = zf + of_forget * before;
+      }
+      const V input = sigmoid<Real>(zi), forget = sigmoid<Real>(zf), candidate = tanh<Real>(load(z + 2 * at.z_slot));
+      const V cell = forget * before + input * candidate;
+      if constexpr (DIAGONAL) zo = zo + of_output * cell;
+      const V output = sigmoid<Real>(zo);
+      store(cell_state + row * this->LANE, cell);
+      this->put_hidden(at, row, output * tanh<Real>(cell));
+      if (!at.saved) continue;
+      Real* saved = at.saved + row * this->LANE;
+      store(saved, input);
+      store(saved + at.saved_slot, forget);
+      store(saved + 2 * at.saved_slot, candidate);
+      store(saved + 3 * at.saved_slot, output);
+      store(saved + 4 * at.saved_slot, before);
+    }
   }
 
   void cell_and_output(const Step& s, int block, long first, long last) {
@@ -396,7 +437,14 @@ class LstmBackward : public BackwardSequence<P> {
       output.products = arrival.products;
     }
     output.products.insert(output.products.end(), others.begin(), others.end());
-    output.point = norm ? &Self::output_normal : (waits ? &Self::output_gate : &Self::output_and_gates);
+    const bool plain = this->undisturbed() && shape_.gates == 4 && !norm && !shape_.full && shape_.peephole[2] < 0 &&
+                       this->cell_.input_activation && this->cell_.output_activation && !this->layer_.projection &&
+                       !this->cell_.gate_recurrence;
+    output.point = plain && shape_.diagonal ? &Self::template plain_step<true>
+                   : plain                  ? &Self::template plain_step<false>
+                   : norm                   ? &Self::output_normal
+                   : waits                  ? &Self::output_gate
+                                            : &Self::output_and_gates;
     phases.push_back(output);
     if (norm) {
       Phase phase;
@@ -597,6 +645,54 @@ class LstmBackward : public BackwardSequence<P> {
       this->add_to_sum(peephole_sums_[k], block, row, dz * g.cell);
     }
     if (now_.rows.data) store_operand<P>(this->in_chunk(now_, s, block, row), g.cell);
+  }
+
+  // What `output_and_gates` does, where nothing but diagonal peepholes is special.
+  template <bool DIAGONAL>
+  void plain_step(const Step& s, int block, long first, long last) {
+    const auto at = this->back_rows_of(s, block);
+    const Real* through_product = this->states_[HIDDEN].through_product + this->at(block, 0);
+    Real* direct = this->states_[HIDDEN].direct + this->at(block, 0);
+    Real* dcell_state = this->states_[CELL].direct + this->at(block, 0);
+    V peepholes[3];
+    Real* sums[3] = {};
+    if constexpr (DIAGONAL) {
+      for (int k = 0; k < 3; k++) {
+        peepholes[k] = this->parameter(peephole_, k, block);
+        sums[k] = this->row_sums_[peephole_sums_[k]].rows + this->at(block, 0);
+      }
+    }
+    for (long row = first; row < last; row++) {
+      const long here = row * this->LANE;
+      const Real* saved = at.saved + here;
+      V dh = load(through_product + here) + load_external<Real>(at.dy + row * at.dy_row, at.lanes);
+      if (s.n + 1 == this->layer_.steps) {  // the final state's gradient; none comes to h directly before
+        dh = dh + load(direct + here);
+        store(direct + here, V{});
+      }
+      const V input = load(saved), forget = load(saved + at.saved_slot), candidate = load(saved + 2 * at.saved_slot);
+      const V output = load(saved + 3 * at.saved_slot), before = load(saved + 4 * at.saved_slot);
+      const V cell = forget * before + input * candidate;
+      const V squashed = tanh<Real>(cell);
+      V dcell = load(dcell_state + here) + dh * output * (Real(1) - squashed * squashed);
+      const V dzo = dh * squashed * output * (Real(1) - output);
+      if constexpr (DIAGONAL) dcell = dcell + peepholes[2] * dzo;
+      const V dzi = dcell * candidate * input * (Real(1) - input);
+      const V dzf = dcell * before * forget * (Real(1) - forget);
+      const V dzg = dcell * input * (Real(1) - candidate * candidate);
+      V dbefore = dcell * forget;
+      if constexpr (DIAGONAL) {
+        dbefore = dbefore + peepholes[0] * dzi + peepholes[1] * dzf;
+        store(sums[0] + here, load(sums[0] + here) + dzi * before);
+        store(sums[1] + here, load(sums[1] + here) + dzf * before);
+        store(sums[2] + here, load(sums[2] + here) + dzo * cell);
+      }
+      store(dcell_state + here, dbefore);
+      store_operand<P>(at.dz + here, dzi);
+      store_operand<P>(at.dz + at.dz_slot + here, dzf);
+      store_operand<P>(at.dz + 2 * at.dz_slot + here, dzg);
+      store_operand<P>(at.dz + 3 * at.dz_slot + here, dzo);
+    }
   }
 
   void output_and_gates(const Step& s, int block, long first, long last) {

@@ -45,7 +45,11 @@ class RnnForward : public ForwardSequence<P> {
             {0}));
       }
     }
-    phases[0].point = this->cell_.layer_norm ? &Self::gather : (softmax() ? &Self::weigh : &Self::activate);
+    const bool plain = this->undisturbed() && taps == 1 && this->cell_.residual == Residual::none;
+    phases[0].point = this->cell_.layer_norm ? &Self::gather
+                      : softmax()            ? &Self::weigh
+                      : plain                ? plain_step()
+                                             : &Self::activate;
     if (this->cell_.layer_norm) {
       phases.emplace_back();
       phases.back().before = &Self::find_spreads;
@@ -62,8 +66,10 @@ class RnnForward : public ForwardSequence<P> {
  private:
   bool softmax() const { return this->cell_.nonlinearity == Nonlinearity::softmax; }
 
-  PEEPHOLE_INLINE V activated(V z) const {
-    switch (this->cell_.nonlinearity) {
+  PEEPHOLE_INLINE V activated(V z) const { return activated(this->cell_.nonlinearity, z); }
+
+  static PEEPHOLE_INLINE V activated(Nonlinearity nonlinearity, V z) {
+    switch (nonlinearity) {
       case Nonlinearity::tanh:
         return tanh<Real>(z);
       case Nonlinearity::relu:
@@ -83,6 +89,30 @@ class RnnForward : public ForwardSequence<P> {
       this->commit(s, tap, block, row, load(this->states_[tap - 1].value + this->at(block, row)));
     }
     this->commit(s, 0, block, row, value);
+  }
+
+  // What `activate` does, where nothing is special.
+  template <Nonlinearity NONLINEARITY>
+  void plain(const Step& s, int block, long first, long last) {
+    const auto at = this->rows_of(s, block);
+    for (long row = first; row < last; row++) {
+      const V value = activated(NONLINEARITY, load(at.z + row * this->LANE));
+      this->put_hidden(at, row, value);
+      if (at.saved) store(at.saved + row * this->LANE, value);
+    }
+  }
+
+  void (Self::*plain_step() const)(const Step&, int, long, long) {
+    switch (this->cell_.nonlinearity) {
+      case Nonlinearity::tanh:
+        return &Self::template plain<Nonlinearity::tanh>;
+      case Nonlinearity::relu:
+        return &Self::template plain<Nonlinearity::relu>;
+      case Nonlinearity::sigmoid:
+        return &Self::template plain<Nonlinearity::sigmoid>;
+      default:
+        return &Self::template plain<Nonlinearity::identity>;
+    }
   }
 
   void activate(const Step& s, int block, long first, long last) {
@@ -181,7 +211,10 @@ class RnnBackward : public BackwardSequence<P> {
             this->states_[tap].through_product, this->units_));
       }
     }
-    phases[0].point = softmax() ? &Self::weigh : &Self::slope;
+    const bool plain = this->undisturbed() && taps == 1 && this->cell_.residual == Residual::none;
+    phases[0].point = softmax()                             ? &Self::weigh
+                      : plain && !this->cell_.layer_norm    ? plain_step()
+                                                            : &Self::slope;
     if (softmax()) {
       phases.emplace_back();
       phases.back().before = &Self::find_softmax;
@@ -228,25 +261,55 @@ class RnnBackward : public BackwardSequence<P> {
     }
   }
 
+  // The gradient of z from that of f(z), which is `value`.
+  static PEEPHOLE_INLINE V sloped(Nonlinearity nonlinearity, V value, V dvalue) {
+    switch (nonlinearity) {
+      case Nonlinearity::tanh:
+        return dvalue * (Real(1) - value * value);
+      case Nonlinearity::relu:
+        return value <= V{} ? V{} : dvalue;  // NaN passes it on, as torch's does
+      case Nonlinearity::sigmoid:
+        return dvalue * value * (Real(1) - value);
+      default:
+        return dvalue;
+    }
+  }
+
+  // What `slope` does, where nothing is special.
+  template <Nonlinearity NONLINEARITY>
+  void plain(const Step& s, int block, long first, long last) {
+    const auto at = this->back_rows_of(s, block);
+    const Real* through_product = this->states_[0].through_product + this->at(block, 0);
+    Real* direct = this->states_[0].direct + this->at(block, 0);
+    for (long row = first; row < last; row++) {
+      const long here = row * this->LANE;
+      V dvalue = load(through_product + here) + load_external<Real>(at.dy + row * at.dy_row, at.lanes);
+      if (s.n + 1 == this->layer_.steps) {  // the final state's gradient; none comes to h directly before
+        dvalue = dvalue + load(direct + here);
+        store(direct + here, V{});
+      }
+      store_operand<P>(at.dz + here, sloped(NONLINEARITY, load(at.saved + here), dvalue));
+    }
+  }
+
+  void (Self::*plain_step() const)(const Step&, int, long, long) {
+    switch (this->cell_.nonlinearity) {
+      case Nonlinearity::tanh:
+        return &Self::template plain<Nonlinearity::tanh>;
+      case Nonlinearity::relu:
+        return &Self::template plain<Nonlinearity::relu>;
+      case Nonlinearity::sigmoid:
+        return &Self::template plain<Nonlinearity::sigmoid>;
+      default:
+        return &Self::template plain<Nonlinearity::identity>;
+    }
+  }
+
   void slope(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
       V dz;
       if (!arrive(s, block, row, dz)) continue;
-      const V value = this->saved_vector(s, 0, block, row);
-      switch (this->cell_.nonlinearity) {
-        case Nonlinearity::tanh:
-          dz = dz * (Real(1) - value * value);
-          break;
-        case Nonlinearity::relu:
-          dz = value <= V{} ? V{} : dz;  // NaN passes it on, as torch's does
-          break;
-        case Nonlinearity::sigmoid:
-          dz = dz * value * (Real(1) - value);
-          break;
-        default:
-          break;
-      }
-      depart(s, block, row, dz);
+      depart(s, block, row, sloped(this->cell_.nonlinearity, this->saved_vector(s, 0, block, row), dz));
     }
   }
 
