@@ -11,7 +11,8 @@
 namespace peephole {
 namespace {
 
-constexpr size_t PAGE = size_t(1) << 21;  // a huge one
+constexpr size_t HUGE_PAGE = size_t(1) << 21;
+constexpr size_t SMALL_STEP = size_t(1) << 16;  // sizes are whole multiples of it, large ones of huge pages
 constexpr size_t MOST_KEPT = size_t(384) << 20;
 
 struct Piece {
@@ -33,13 +34,14 @@ std::vector<Piece>& kept() {
 }  // namespace
 
 Workspace::Workspace(size_t bytes) {
-  size_ = (bytes + PAGE - 1) / PAGE * PAGE;
+  const size_t step = bytes >= 4 * HUGE_PAGE ? HUGE_PAGE : SMALL_STEP;
+  size_ = (bytes + step - 1) / step * step;
   {
     std::lock_guard<std::mutex> lock(guard);
     auto& pieces = kept();
     auto best = pieces.end();  // the smallest that is large enough, and not far too large
     for (auto piece = pieces.begin(); piece != pieces.end(); ++piece) {
-      if (piece->size < size_ || piece->size > 4 * size_ + 4 * PAGE) continue;
+      if (piece->size < size_ || piece->size > size_ + size_ / 4 + SMALL_STEP) continue;
       if (best == pieces.end() || piece->size < best->size) best = piece;
     }
     if (best != pieces.end()) {
@@ -50,10 +52,10 @@ Workspace::Workspace(size_t bytes) {
       return;
     }
   }
-  memory_ = static_cast<char*>(std::aligned_alloc(PAGE, size_));
+  memory_ = static_cast<char*>(std::aligned_alloc(step, size_));
   if (!memory_) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-  madvise(memory_, size_, MADV_HUGEPAGE);
+  if (step == HUGE_PAGE) madvise(memory_, size_, MADV_HUGEPAGE);
 #endif
 }
 

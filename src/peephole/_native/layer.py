@@ -6,6 +6,7 @@ Saved for the backward, per step and row in one axis, float32 (float64 for float
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from peephole.spec import BUILT_IN, CellSpec, parse_spec
 
 PRECISIONS = {torch.float32: 0, torch.bfloat16: 1, torch.float64: 2}
 MOST_STATES = 10
-KEPT_FROM = 1 << 18  # bytes
+KEPT_FROM = 1 << 19  # bytes
 
 # Order and numbers as in `csrc/bindings.cpp` and `csrc/layer.h`.
 WEIGHTS = (
@@ -197,7 +198,7 @@ def run_forward(
     assert core is not None
     operands = _with_plain_masks(operands)
     x, states = operands.x, operands.states
-    y = torch.empty(*x.shape[:2], states[0].shape[-1], dtype=operands.dtype)
+    y = room_for((x.shape[0], x.shape[1], states[0].shape[-1]), operands.dtype)
     wide = state_dtype(operands.dtype)
     finals = [torch.empty(state.shape, dtype=wide) for state in states]
     pointers = _inputs(operands)
@@ -206,17 +207,21 @@ def run_forward(
     return y, tuple(final.to(state.dtype) for final, state in zip(finals, states, strict=True))
 
 
-def new_saved(operands: Operands) -> Tensor:
-    """Room for what the backward of these operands needs; large room comes from the memory that calls keep."""
+def room_for(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A new tensor; a large one comes from the memory that calls keep, and goes back there."""
     assert core is not None
-    spec, x, states = operands.spec, operands.x, operands.states
-    hidden = operands.weights[0].shape[0] // len(spec.gates)
-    width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, operands.dtype)
-    shape, dtype = (x.shape[0], x.shape[1], width), state_dtype(operands.dtype)
-    size = x.shape[0] * x.shape[1] * width * dtype.itemsize
+    size = prod(shape) * dtype.itemsize
     if size < KEPT_FROM or torch.are_deterministic_algorithms_enabled():  # whose mode fills fresh memory with NaN
         return torch.empty(shape, dtype=dtype)
     return torch.from_dlpack(core.room(size)).view(dtype).view(shape)
+
+
+def new_saved(operands: Operands) -> Tensor:
+    """Room for what the backward of these operands needs."""
+    spec, x, states = operands.spec, operands.x, operands.states
+    hidden = operands.weights[0].shape[0] // len(spec.gates)
+    width = saved_width(spec, hidden, states[0].shape[-1] if spec.projected else 0, operands.dtype)
+    return room_for((x.shape[0], x.shape[1], width), state_dtype(operands.dtype))
 
 
 def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
@@ -266,7 +271,7 @@ def new_gradients(operands: Operands) -> tuple[Tensor | None, list[Tensor]]:
     if operands.symbols:
         sums[0] = torch.zeros(*operands.weights[0].shape[::-1], dtype=wide).t()
         return None, sums
-    return torch.empty(operands.x.shape, dtype=operands.x.dtype), sums
+    return room_for(operands.x.shape, operands.x.dtype), sums
 
 
 def finished(
