@@ -117,13 +117,16 @@ class GruForward : public ForwardSequence<P> {
     return from_input + reset * from_state;
   }
 
+  // Exactly the old state where all of it is kept.
+  static PEEPHOLE_INLINE V mixed(V kept, V before, V candidate) { return kept * before + (Real(1) - kept) * candidate; }
+
   PEEPHOLE_INLINE void finish(const Step& s, int block, long row, V update, V candidate) {
     const V before = load(this->states_[0].value + this->at(block, row));
     candidate = tanh<Real>(candidate);
     this->keep(s, shape_.candidate, block, row, candidate);
     this->keep(s, shape_.saved_before, block, row, before);
     const V kept = this->cell_.update_writes ? Real(1) - update : update;
-    this->commit(s, 0, block, row, candidate + kept * (before - candidate));
+    this->commit(s, 0, block, row, mixed(kept, before, candidate));
   }
 
   // What `whole_step` does with a reset gate, where nothing else is special.
@@ -136,7 +139,7 @@ class GruForward : public ForwardSequence<P> {
       const V reset = sigmoid<Real>(load(z)), update = sigmoid<Real>(load(z + at.z_slot));
       const V candidate = tanh<Real>(load(z + 2 * at.z_slot) + reset * from_state);
       const V kept = writes ? Real(1) - update : update;
-      this->put_hidden(at, row, candidate + kept * (before - candidate));
+      this->put_hidden(at, row, mixed(kept, before, candidate));
       if (!at.saved) continue;
       Real* saved = at.saved + row * this->LANE;
       store(saved, reset);

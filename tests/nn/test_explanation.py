@@ -16,20 +16,33 @@ from peephole.ops import BACKENDS, Call, supports
 from ..cells import MATRIX, PLAIN
 
 
+def test_a_layer_that_the_compiled_kernels_run() -> None:
+    assert explain_backend(LSTM(3, 4, peephole="full")).splitlines() == [
+        "LSTM: lstm peephole=full, float32 on cpu, many steps",
+        "  native: compiled kernels, a whole sequence in one call",
+    ]
+    text = explain_backend(GRU(3, 4, recompute=True), lengths=True)
+    assert "  native: compiled kernels that save states only and compute the rest again" in text
+
+
+@pytest.mark.usefixtures("without_native")
 def test_a_layer_and_its_refusals() -> None:
     assert explain_backend(LSTM(3, 4)).splitlines() == [
         "LSTM: lstm, float32 on cpu, many steps",
         "  torch: oneDNN, a whole sequence in one call",
+        "    not native: PEEPHOLE_INSTRUCTIONS=none switches the compiled kernels off",
         "    not cudnn: cuDNN runs on CUDA devices, the tensors are on cpu",
     ]
     assert explain_backend(GRU(3, 4, bias=False, dtype=torch.float64)).splitlines() == [
         "GRU: gru bias=False, float64 on cpu, many steps",
         "  torch: a loop of torch operations with a hand-derived backward",
+        "    not native: PEEPHOLE_INSTRUCTIONS=none switches the compiled kernels off",
         "    not cudnn: cuDNN runs on CUDA devices, the tensors are on cpu",
         "    not onednn: torch gives oneDNN the LSTM alone, not the gru",
     ]
 
 
+@pytest.mark.usefixtures("without_native")
 def test_the_answer_depends_on_the_call() -> None:
     layer = LSTM(3, 4)
     with_lengths, one_step = explain_backend(layer, lengths=True), explain_backend(layer, steps=1)
@@ -59,10 +72,11 @@ def test_a_module_without_recurrent_parts(module: nn.Module) -> None:
 
 
 def test_a_back_end_that_is_unknown() -> None:
-    with pytest.raises(InputError, match="unknown back end 'gpu'; choose one of auto, torch, reference"):
+    with pytest.raises(InputError, match="unknown back end 'gpu'; choose one of auto, native, torch, reference"):
         explain_backend(GRU(3, 4, backend="gpu"))
 
 
+@pytest.mark.usefixtures("without_native")
 @pytest.mark.parametrize("name", MATRIX)
 def test_every_cell_is_told_who_runs_it_and_why(name: str) -> None:
     """The line below the head is the back end that says yes first; every kernel before it has its reason."""
@@ -80,6 +94,6 @@ def test_every_cell_is_told_who_runs_it_and_why(name: str) -> None:
             assert f"    not onednn: oneDNN has no {spec.beyond_torch}" in reasons
         if backend == "reference":
             assert chosen == "  reference: the equations, step by step through autograd"
-            assert len(reasons) == 3
+            assert len(reasons) == 4
             with pytest.raises(InputError, match=f"^back end 'torch' cannot run {spec.code}: cudnn: "):
                 explain_backend(kind(spec, 3, 4, proj_size=2 * spec.projected, backend="torch"))

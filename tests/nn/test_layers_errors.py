@@ -45,8 +45,11 @@ X = zeros(5, 2, 3)
         (lambda: LSTMCell(3, 4, proj_size=4), "proj_size is 4; expected 0 (none) or a size below hidden_size=4"),
         (lambda: RNN(3, 4, nonlinearity="cos"), "unknown nonlinearity 'cos'; choose one of tanh, relu, sigmoid"),
         (lambda: LSTM(3, 4, init="zero"), "unknown initialisation 'zero'; choose one of torch, orthogonal"),
-        (lambda: LSTM(3, 4, backend="onednn"), "unknown back end 'onednn'; choose one of auto, torch, reference"),
-        (lambda: RNNCell(3, 4, backend=""), "unknown back end ''; choose one of auto, torch, reference"),
+        (
+            lambda: LSTM(3, 4, backend="onednn"),
+            "unknown back end 'onednn'; choose one of auto, native, torch, reference",
+        ),
+        (lambda: RNNCell(3, 4, backend=""), "unknown back end ''; choose one of auto, native, torch, reference"),
         # switches
         (lambda: RNN(3, 4, proj_size=2), "proj_size is an option of the lstm; a rnn cannot project its hidden state"),
         (lambda: GRU(3, 4, proj_size=2), "proj_size is an option of the lstm; a gru cannot project its hidden state"),
@@ -115,7 +118,7 @@ def test_settings(call: Callable[[], Any], message: str) -> None:
         (lambda: LSTM(3, 4)(zeros(5, 2, 3, 1)), "input has 4 dimensions; expected 3, or 2"),
         (lambda: LSTM(3, 4)(zeros(5, 2, 7)), "input has 7 features; expected input_size=3"),
         (lambda: LSTM(3, 4)(X.double()), "is torch.float32 on cpu and the input is torch.float64 on cpu"),
-        (lambda: LSTM(3, 4)(X.long()), "is torch.float32 on cpu and the input is torch.int64 on cpu"),
+        (lambda: LSTM(3, 4)(X.long()), "symbols are torch.int64 [5, 2, 3]; expected torch.int64 [T, B], time first"),
         (lambda: LSTM(3, 4)(pack_sequence([zeros(5, 7)])), "weight_ih has shape [16, 3]; expected [16, 7]"),
         # states
         (lambda: LSTM(3, 4)(X, zeros(1, 2, 4)), "got 1 initial states; a lstm has 2: h, c"),
@@ -176,7 +179,7 @@ def test_settings(call: Callable[[], Any], message: str) -> None:
         (lambda: LSTM(3, 4)(pack_sequence([X[:, 0]]), lengths=[5]), "a PackedSequence carries its own lengths"),
         (
             lambda: LSTM(3, 4)(pack_sequence([X[:, 0]]), resets=zeros(5, 1).bool()),
-            "a PackedSequence carries its own lengths; pass lengths and resets with a padded input",
+            "a PackedSequence carries its own lengths; pass lengths, resets and embedding with a padded input",
         ),
         (
             lambda: GRU(3, 4)(pack_sequence([X[:, 0], X[:3, 1]]), zeros(1, 1, 4)),

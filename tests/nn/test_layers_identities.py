@@ -294,7 +294,7 @@ def test_long_stretches_are_run_whole_and_short_ones_step_by_step(
     layer = build("lstm", torch.float32, backend)
     run(layer, inputs(layer, LONG, B), resets=RESETS[resets])
     cuts = int(RESETS[resets].any(1).sum())
-    whole = backend != "reference" and cuts * STEPS_PER_CUT <= LONG
+    whole = backend == "torch" and cuts * STEPS_PER_CUT <= LONG  # the compiled kernels know borders
     assert taken == ([cuts] if whole else [])
 
 
