@@ -79,6 +79,7 @@ class BackwardSequence : public Sequence<P> {
   std::vector<long> dz_input_offsets_;
   std::vector<int> input_columns_;
   Real* dx_ = nullptr;             // [blocks][rows of a chunk][V]
+  const bool plain_ = this->undisturbed();
 
   // What the steps fill needs two slots: one member may begin the next chunk while another still collects the last.
   ChunkBuffer buffer(Allocator& room, int blocks, int slots) {
@@ -404,6 +405,16 @@ class BackwardSequence : public Sequence<P> {
     const long size = this->output_;
     for (long i = first_row; i < last_row; i++) {
       const long n = first_step - i / this->batch_, row = i % this->batch_;
+      if (plain_ && tap == 0 && n > 0) {  // all rows of the step at once
+        const long rows = std::min(last_row - i, this->batch_ - row);
+        const External* from = this->external(this->layer_.y, this->time_of(n - 1), row, 0, size);
+        for (int block = 0; block < to.blocks; block++) {
+          this->copy_rows(to.rows.data + block * to.rows.block_stride + i * LANE, from + long(block) * LANE, size, rows,
+                          Base::lanes_of(size, block));
+        }
+        i += rows - 1;
+        continue;
+      }
       const Real* initial = nullptr;
       const External* before = find_seen(tap, n, row, initial);
       for (int block = 0; block < to.blocks; block++) {
@@ -439,12 +450,16 @@ class BackwardSequence : public Sequence<P> {
     multiply<P>(dz_.rows.at(start) + first_row * LANE, LANE, dz_input_offsets_.data(), last_row - first_row,
                 input_weights_, input_columns_.data(), 0, int(input_columns_.size()),
                 {dx_ + first_row * LANE, this->chunk_rows_ * LANE}, this->zeros_);
-    for (long i = first_row; i < last_row; i++) {
+    for (long i = first_row; i < last_row;) {  // the rows of one step
       const long n = first_step - i / this->batch_, row = i % this->batch_;
+      const long rows = std::min(last_row - i, this->batch_ - row);
       for (int block = 0; block < int(input_columns_.size()); block++) {
-        store_external<Real>(this->external(this->layer_.dx, this->time_of(n), row, block, size),
-                             load(dx_ + (block * this->chunk_rows_ + i) * LANE), Base::lanes_of(size, block));
+        External* to = this->external(this->layer_.dx, this->time_of(n), row, block, size);
+        const Real* from = dx_ + (block * this->chunk_rows_ + i) * LANE;
+        const int lanes = Base::lanes_of(size, block);
+        for (long k = 0; k < rows; k++) store_external<Real>(to + k * size, load(from + k * LANE), lanes);
       }
+      i += rows;
     }
   }
 

@@ -92,17 +92,18 @@ struct TileArguments {
 
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
-                                  const typename P::Operand* const (&rows)[ROWS], const typename P::Operand* weights,
-                                  long weight_stride) {
+                                  const typename P::Operand* const (&rows)[ROWS], long lane,
+                                  const typename P::Operand* weights, long weight_stride) {
   using Operand = typename P::Operand;
   if constexpr (std::is_same_v<Operand, BFloat16>) {
 #if defined(__AVX512BF16__) && PEEPHOLE_BYTES == 64
     __m512bh columns[COLUMNS];
+#pragma GCC unroll 8
     for (int n = 0; n < COLUMNS; n++) columns[n] = (__m512bh)_mm512_loadu_si512(weights + n * weight_stride);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
       int32_t pair;
-      std::memcpy(&pair, rows[r], sizeof pair);
+      std::memcpy(&pair, rows[r] + lane, sizeof pair);
       const __m512bh row = (__m512bh)_mm512_set1_epi32(pair);
 #pragma GCC unroll 8
       for (int n = 0; n < COLUMNS; n++) {
@@ -112,67 +113,79 @@ PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS
 #endif
   } else {
     Vector<Operand> columns[COLUMNS];
+#pragma GCC unroll 8
     for (int n = 0; n < COLUMNS; n++) columns[n] = load(weights + n * weight_stride);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
-      const Operand row = *rows[r];
+      const Operand row = rows[r][lane];
 #pragma GCC unroll 8
       for (int n = 0; n < COLUMNS; n++) sums[r][n] += row * columns[n];
     }
   }
 }
 
+// Loops over sums are unrolled: an array that is indexed by a variable lies in memory rather than in registers.
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void open_sums(const TileArguments<P>& a, Vector<typename P::Real> (&sums)[ROWS][COLUMNS]) {
+  const long stride = a.start ? 0 : a.target_stride;
+#pragma GCC unroll 8
   for (int n = 0; n < COLUMNS; n++) {
-    for (int r = 0; r < ROWS; r++) {
-      sums[r][n] = load(a.start ? a.start + n * BLOCK<P> : a.target[n] + r * a.target_stride);
-    }
+    const typename P::Real* from = a.start ? a.start + n * BLOCK<P> : a.target[n];
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) sums[r][n] = load(from + r * stride);
   }
 }
 
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void close_sums(const TileArguments<P>& a, const Vector<typename P::Real> (&sums)[ROWS][COLUMNS]) {
+#pragma GCC unroll 8
   for (int n = 0; n < COLUMNS; n++) {
+#pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) store(a.target[n] + r * a.target_stride, sums[r][n]);
   }
 }
 
-// target[n][r] += sum over k of row r's k-th number times the weights [k][V] of column block n.
+// target[n][r] += sum over k of row r's k-th number times the weights [k][V] of column block n; K > 0.
 template <class P, int ROWS, int COLUMNS>
-__attribute__((noinline)) void tile(const TileArguments<P>& a) {
+__attribute__((noinline)) void tile(const TileArguments<P>& arguments) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
+  const TileArguments<P> a = arguments;  // which nothing that is stored can change
   Vector<typename P::Real> sums[ROWS][COLUMNS];
   open_sums<P>(a, sums);
   const typename P::Operand* weights = a.weights;
-  for (long k = 0; k < a.size; k += V) {
+  const long* block = a.blocks;
+  long left = a.size;
+  do {
     const typename P::Operand* rows[ROWS];
-    for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *(a.blocks + k / V) + r * a.row_stride;
-    const int lanes = std::min<long>(V, a.size - k);
-    for (int lane = 0; lane < lanes; lane += pair) {
-      multiply_add<P, ROWS, COLUMNS>(sums, rows, weights, a.weight_stride);
-      for (int r = 0; r < ROWS; r++) rows[r] += pair;
+    for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
+    const long lanes = std::min<long>(V, left);
+    long lane = 0;
+    do {
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, a.weight_stride);
       weights += V * pair;
-    }
-  }
+      lane += pair;
+    } while (lane < lanes);
+    block++;
+    left -= V;
+  } while (left > 0);
   close_sums<P>(a, sums);
 }
 
 // target[n][r] += sum over steps k of rows[k][r] times weights[n][k][V]: both operands are [steps][V] per block, and with
-// bfloat16 [steps / 2][V][2].
+// bfloat16 [steps / 2][V][2]. There is a step.
 template <class P, int ROWS, int COLUMNS>
-__attribute__((noinline)) void outer_tile(const TileArguments<P>& a) {
+__attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
+  const TileArguments<P> a = arguments;
   Vector<typename P::Real> sums[ROWS][COLUMNS];
   open_sums<P>(a, sums);
-  const typename P::Operand *weights = a.weights, *row = a.rows;
-  for (long k = 0; k < a.size; k++) {
-    const typename P::Operand* rows[ROWS];
-    for (int r = 0; r < ROWS; r++) rows[r] = row + r * pair;
-    multiply_add<P, ROWS, COLUMNS>(sums, rows, weights, a.weight_stride);
-    weights += V * pair;
-    row += V * pair;
-  }
+  const typename P::Operand* rows[ROWS];
+  for (int r = 0; r < ROWS; r++) rows[r] = a.rows + r * pair;
+  long k = 0;
+  do {
+    multiply_add<P, ROWS, COLUMNS>(sums, rows, k, a.weights + k, a.weight_stride);
+    k += V * pair;
+  } while (k < a.size * V * pair);
   close_sums<P>(a, sums);
 }
 

@@ -545,15 +545,33 @@ class Sequence {
   void pack_input(Operand* to, long rows_in_buffer, long first_step, long first, long last, bool backwards, long batch,
                   long first_row) const {
     const auto* x = static_cast<const External*>(layer_.x);
-    const int blocks = blocks_of(layer_.input);
-    for (long i = first; i < last; i++) {
+    const long size = layer_.input;
+    for (long i = first; i < last;) {  // the rows of one step
       const long in_chunk = i / batch, row = first_row + i % batch;
+      const long end = std::min(last, (in_chunk + 1) * batch);
       const long n = backwards ? first_step - in_chunk : first_step + in_chunk;
-      const External* from = x + (time_of(n) * batch_ + row) * layer_.input;
-      const bool dead = alive_ && !alive_[n * batch_ + row];  // a NaN in padding times a gradient of zero is NaN
-      for (int block = 0; block < blocks; block++) {
-        store_operand<P>(to + (block * rows_in_buffer + i) * LANE,
-                         dead ? V{} : load_external<Real>(from + long(block) * LANE, lanes_of(layer_.input, block)));
+      const External* from = x + (time_of(n) * batch_ + row) * size;
+      for (int block = 0; block < blocks_of(size); block++) {
+        const int lanes = lanes_of(size, block);
+        Operand* here = to + (block * rows_in_buffer + i) * LANE;
+        copy_rows(here, from + long(block) * LANE, size, end - i, lanes);
+        for (long k = 0; alive_ && k < end - i; k++) {  // a NaN in padding times a gradient of zero is NaN
+          if (!alive_[n * batch_ + row + k]) store_operand<P>(here + k * LANE, V{});
+        }
+      }
+      i = end;
+    }
+  }
+
+  // Rows of `lanes` numbers, `stride` apart, as rows of a block.
+  static void copy_rows(Operand* to, const External* from, long stride, long rows, int lanes) {
+    if (lanes == LANE) {
+      for (long row = 0; row < rows; row++) {
+        store_operand<P>(to + row * LANE, load_external<Real>(from + row * stride, LANE));
+      }
+    } else {
+      for (long row = 0; row < rows; row++) {
+        store_operand<P>(to + row * LANE, load_external<Real>(from + row * stride, lanes));
       }
     }
   }
