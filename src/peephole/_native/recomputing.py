@@ -1,7 +1,8 @@
 """The compiled kernels with less memory: the forward keeps states now and then, and the backward runs it again.
 
 Saved: the states that every `STEPS`-th step starts from. The backward walks over these segments from the last, computes
-a segment's forward anew with everything saved, and goes back over it: the same bits, for a third more work.
+a segment's forward anew with everything saved, and goes back over it, for a third more work. Gradients of x and states
+are the same bits as without; those of weights are the same sums, taken segment by segment.
 """
 
 from collections.abc import Sequence

@@ -45,6 +45,7 @@ def _installation() -> dict[str, object]:
 
     import torch
 
+    from peephole._native.instructions import absence, chosen, supported
     from peephole._version import __version__
     from peephole.nn.explanation import explain_backend
     from peephole.nn.layers import GRU, LSTM, RNN
@@ -55,6 +56,7 @@ def _installation() -> dict[str, object]:
         "torch": torch.__version__,
         "processor threads": torch.get_num_threads(),
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "compiled kernels": absence() or f"{chosen()} (this processor has {', '.join(supported())})",
         "back ends": "\n".join(explain_backend(kind(1, 1)) for kind in (LSTM, GRU, RNN)),
     }
 
