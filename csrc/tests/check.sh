@@ -21,7 +21,7 @@ export ASAN_OPTIONS=detect_stack_use_after_return=0
 build() { # folder, targets, options of cmake
   local folder=build/$1 targets=$2
   shift 2
-  cmake -G Ninja -S . -B "$folder" -DPEEPHOLE_DRIVER=ON -DPEEPHOLE_SETS="$SETS" "$@" >/dev/null
+  cmake -G Ninja -S csrc -B "$folder" -DPEEPHOLE_DRIVER=ON -DPEEPHOLE_SETS="$SETS" "$@" >/dev/null
   # shellcheck disable=SC2086
   cmake --build "$folder" -j "${JOBS:-1}" --target $targets
 }
@@ -53,7 +53,7 @@ asan() {
   ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 \
     LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)" \
     PYTHONPATH=$PWD/build/asan/python PYTHONDONTWRITEBYTECODE=1 \
-    "$PYTHON" -m pytest -q -p no:cacheprovider tests/ops/test_native*.py "$@"
+    "$PYTHON" -m pytest -q -p no:cacheprovider tests/native/test_{layer,recomputing,threads,values}.py "$@"
 }
 
 tsan() {

@@ -18,7 +18,7 @@ MISSING = [tool for tool in ("cmake", "c++") if not shutil.which(tool)]
 @pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)} to compile the driver")
 def test_the_driver_finds_nothing_wrong(tmp_path: Path) -> None:
     options = ["-DPEEPHOLE_PYTHON=OFF", "-DPEEPHOLE_DRIVER=ON", "-DPEEPHOLE_SETS=", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
-    run("cmake", "-S", PROJECT, "-B", tmp_path, *options)
+    run("cmake", "-S", PROJECT / "csrc", "-B", tmp_path, *options)
     run("cmake", "--build", tmp_path, "--parallel", "2", "--target", "driver")
     last = run(tmp_path / "driver", "--every", "5").splitlines()[-1]
     assert last.endswith(" 0 failed")
