@@ -490,9 +490,10 @@ class BackwardSequence : public Sequence<P> {
     const auto [first, last] = part(dz_.blocks, share);
     for (int block = first; block < last; block++) {
       const Operand* from = dz_.rows.at(start) + block * dz_.rows.block_stride;
-      V total = load(bias_sums_ + block * LANE);
-      for (long i = 0; i < rows; i++) total = total + load_operand<P>(from + i * LANE);
-      store(bias_sums_ + block * LANE, total);
+      V parts[4] = {};  // a long sum loses less in parts
+      for (long i = 0; i < rows; i++) parts[i % 4] = parts[i % 4] + load_operand<P>(from + i * LANE);
+      const V total = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+      store(bias_sums_ + block * LANE, load(bias_sums_ + block * LANE) + total);
     }
   }
 

@@ -178,7 +178,11 @@ __attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
   constexpr int V = BLOCK<P>, pair = PAIR<P>;
   const TileArguments<P> a = arguments;
   Vector<typename P::Real> sums[ROWS][COLUMNS];
-  open_sums<P>(a, sums);
+#pragma GCC unroll 8
+  for (int n = 0; n < COLUMNS; n++) {
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) sums[r][n] = Vector<typename P::Real>{};
+  }
   const typename P::Operand* rows[ROWS];
   for (int r = 0; r < ROWS; r++) rows[r] = a.rows + r * pair;
   long k = 0;
@@ -186,7 +190,15 @@ __attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
     multiply_add<P, ROWS, COLUMNS>(sums, rows, k, a.weights + k, a.weight_stride);
     k += V * pair;
   } while (k < a.size * V * pair);
-  close_sums<P>(a, sums);
+  // Added to what earlier chunks left, rather than started from it: a long sum loses less in parts.
+#pragma GCC unroll 8
+  for (int n = 0; n < COLUMNS; n++) {
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) {
+      typename P::Real* to = a.target[n] + r * a.target_stride;
+      store(to, load(to) + sums[r][n]);
+    }
+  }
 }
 
 template <class P>

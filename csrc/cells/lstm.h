@@ -20,6 +20,7 @@ struct LstmShape {
   std::vector<int> sigmoid_slots;  // of the gates that are fed back
   bool diagonal, full;
   bool output_sees_cell;
+  bool plain;  // all gates and activations, and no more than diagonal peepholes of the gates
 
   explicit LstmShape(const Switches& cell) {
     const bool has[4] = {cell.input_gate, cell.forget_gate && !cell.coupled, true, cell.output_gate};
@@ -32,6 +33,8 @@ struct LstmShape {
       if (has[gate] && gate != 2) sigmoid_slots.push_back(slot[gate]);
     }
     output_sees_cell = peephole[3] >= 0;
+    plain = gates == 4 && !full && peephole[2] < 0 && cell.input_activation && cell.output_activation &&
+            !cell.gate_recurrence && !cell.layer_norm;
   }
 
   // Slots, and their row blocks in weight_ch, of the gates that see the cell state of the step before.
@@ -81,9 +84,7 @@ class LstmForward : public ForwardSequence<P> {
     }
     std::vector<Phase> phases;
     Phase gates;
-    const bool plain = this->undisturbed() && shape_.gates == 4 && !norm && !shape_.full && shape_.peephole[2] < 0 &&
-                       this->cell_.input_activation && this->cell_.output_activation && !this->layer_.projection &&
-                       !this->cell_.gate_recurrence;
+    const bool plain = shape_.plain && this->undisturbed() && !this->layer_.projection;
     gates.point = plain && shape_.diagonal ? &Self::template plain_step<true>
                   : plain                  ? &Self::template plain_step<false>
                   : norm                   ? &Self::gather
@@ -437,9 +438,7 @@ class LstmBackward : public BackwardSequence<P> {
       output.products = arrival.products;
     }
     output.products.insert(output.products.end(), others.begin(), others.end());
-    const bool plain = this->undisturbed() && shape_.gates == 4 && !norm && !shape_.full && shape_.peephole[2] < 0 &&
-                       this->cell_.input_activation && this->cell_.output_activation && !this->layer_.projection &&
-                       !this->cell_.gate_recurrence;
+    const bool plain = shape_.plain && this->undisturbed() && !this->layer_.projection;
     output.point = plain && shape_.diagonal ? &Self::template plain_step<true>
                    : plain                  ? &Self::template plain_step<false>
                    : norm                   ? &Self::output_normal

@@ -75,7 +75,7 @@ NOISY = pytest.mark.parametrize(
 )
 
 
-@NOISY
+@pytest.mark.parametrize("masks", [(), ("lengths", "resets", "noise")], ids=["plain", "all"])
 @DIRECTIONS
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_equations_as_a_kernel(
