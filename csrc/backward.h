@@ -21,22 +21,32 @@ class BackwardSequence : public Sequence<P> {
   using Base::Base;
 
   template <class Cell>
-  static void run(const Layer& layer) {
-    const Turn turn(layer.threads);
-    Allocator room;
-    {
-      Cell counted(layer);
-      counted.plan(room);
+  using Phases = std::vector<typename Base::template Phase<Cell>>;
+
+  template <class Cell>
+  void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
+    for (const auto& pack : this->packing_) pack(share.member, share.members);
+    begin(share);
+    barrier.wait();
+    const long steps = this->layer_.steps;
+    for (long start = 0; start < steps; start += this->chunk_steps_) {  // along the walk back
+      const long end = std::min(start + this->chunk_steps_, steps);
+      for (long m = start; m < end; m++) {
+        const Step s = this->step_at(steps - 1 - m, m - start, share);
+        for (const auto& phase : phases) {
+          this->run_phase(cell, phase, s, m, share);
+          this->meet(share, barrier);
+        }
+      }
+      if (share.by_rows) barrier.wait();
+      collect(start, end, share, barrier);
     }
-    Workspace workspace(room.bytes());
-    room.serve_from(workspace);
-    Cell cell(layer);
-    const auto phases = cell.plan(room);
-    cell.fill_common();
-    with_team(turn.threads(), [&](int member, Barrier& barrier, int members) {
-      const DenormalsAreZero here;
-      cell.walk(cell, phases, cell.share_of(member, members), barrier);
-    });
+    // The products that a next step would have begun with reach the initial states.
+    Step last = this->step_at(0, 0, share);
+    last.cut_after = this->cut_;
+    for (size_t k = 0; k < this->states_.size(); k++) finish_state(phases, int(k), last, share);
+    barrier.wait();
+    export_gradients(share);
   }
 
  protected:
@@ -263,34 +273,7 @@ class BackwardSequence : public Sequence<P> {
     return (load(normal(gate, block, row)) - sums[0] / this->hidden_ - value * (sums[1] / this->hidden_)) * deviation;
   }
 
-  template <class Cell>
-  using Phases = std::vector<typename Base::template Phase<Cell>>;
 
-  template <class Cell>
-  void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
-    for (const auto& pack : this->packing_) pack(share.member, share.members);
-    begin(share);
-    barrier.wait();
-    const long steps = this->layer_.steps;
-    for (long start = 0; start < steps; start += this->chunk_steps_) {  // along the walk back
-      const long end = std::min(start + this->chunk_steps_, steps);
-      for (long m = start; m < end; m++) {
-        const Step s = this->step_at(steps - 1 - m, m - start, share);
-        for (const auto& phase : phases) {
-          this->run_phase(cell, phase, s, m, share);
-          this->meet(share, barrier);
-        }
-      }
-      if (share.by_rows) barrier.wait();
-      collect(start, end, share, barrier);
-    }
-    // The products that a next step would have begun with reach the initial states.
-    Step last = this->step_at(0, 0, share);
-    last.cut_after = this->cut_;
-    for (size_t k = 0; k < this->states_.size(); k++) finish_state(phases, int(k), last, share);
-    barrier.wait();
-    export_gradients(share);
-  }
 
  private:
   std::pair<int, int> blocks_in(const typename Base::State& state, const Share2D& share) const {

@@ -20,22 +20,29 @@ class ForwardSequence : public Sequence<P> {
   using Base::Base;
 
   template <class Cell>
-  static void run(const Layer& layer) {
-    const Turn turn(layer.threads);
-    Allocator room;
-    {
-      Cell counted(layer);
-      counted.plan(room);
+  using Phases = std::vector<typename Base::template Phase<Cell>>;
+
+  template <class Cell>
+  void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
+    for (const auto& pack : this->packing_) pack(share.member, share.members);
+    begin(share);
+    barrier.wait();
+    const long steps = this->layer_.steps;
+    for (long start = 0, chunk = 0; start < steps; start += this->chunk_steps_, chunk++) {
+      const long end = std::min(start + this->chunk_steps_, steps);
+      feed(start, end, chunk, share, barrier);
+      for (long n = start; n < end; n++) {
+        const Step s = this->step_at(n, n - start, share);
+        if (this->layer_.checkpoints && n % this->layer_.checkpoint_every == 0) checkpoint(n, share);
+        for (const auto& phase : phases) {
+          this->run_phase(cell, phase, s, n, share);
+          this->meet(share, barrier);
+        }
+      }
     }
-    Workspace workspace(room.bytes());
-    room.serve_from(workspace);
-    Cell cell(layer);
-    const auto phases = cell.plan(room);
-    cell.fill_common();
-    with_team(turn.threads(), [&](int member, Barrier& barrier, int members) {
-      const DenormalsAreZero here;
-      cell.walk(cell, phases, cell.share_of(member, members), barrier);
-    });
+    for (size_t k = 0; k < this->states_.size(); k++) {
+      export_state(int(k), static_cast<Real*>(this->layer_.finals[k]), share);
+    }
   }
 
  protected:
@@ -106,31 +113,7 @@ class ForwardSequence : public Sequence<P> {
     this->note_spread(gate, block, row, z);
   }
 
-  template <class Cell>
-  using Phases = std::vector<typename Base::template Phase<Cell>>;
 
-  template <class Cell>
-  void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
-    for (const auto& pack : this->packing_) pack(share.member, share.members);
-    begin(share);
-    barrier.wait();
-    const long steps = this->layer_.steps;
-    for (long start = 0, chunk = 0; start < steps; start += this->chunk_steps_, chunk++) {
-      const long end = std::min(start + this->chunk_steps_, steps);
-      feed(start, end, chunk, share, barrier);
-      for (long n = start; n < end; n++) {
-        const Step s = this->step_at(n, n - start, share);
-        if (this->layer_.checkpoints && n % this->layer_.checkpoint_every == 0) checkpoint(n, share);
-        for (const auto& phase : phases) {
-          this->run_phase(cell, phase, s, n, share);
-          this->meet(share, barrier);
-        }
-      }
-    }
-    for (size_t k = 0; k < this->states_.size(); k++) {
-      export_state(int(k), static_cast<Real*>(this->layer_.finals[k]), share);
-    }
-  }
 
  private:
   // Biases of the pre-activations that x feeds, in the order of the product's columns.

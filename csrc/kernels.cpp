@@ -2,7 +2,8 @@
 #include "kernels.h"
 
 #include "cells/gru.h"
-#include "cells/lstm.h"
+#include "cells/lstm_backward.h"
+#include "cells/lstm_forward.h"
 #include "cells/rnn.h"
 #include "noise.h"
 

@@ -89,6 +89,26 @@ class Sequence {
         output_units_(blocks_of(output_)) {}
   virtual ~Sequence() = default;
 
+  // Runs a layer as the steps of a cell: memory is counted, then handed out, then the team walks.
+  template <class Cell>
+  static void run(const Layer& layer) {
+    const Turn turn(layer.threads);
+    Allocator room;
+    {
+      Cell counted(layer);
+      counted.plan(room);
+    }
+    Workspace workspace(room.bytes());
+    room.serve_from(workspace);
+    Cell cell(layer);
+    const auto phases = cell.plan(room);
+    cell.fill_common();
+    with_team(turn.threads(), [&](int member, Barrier& barrier, int members) {
+      const DenormalsAreZero here;
+      cell.walk(cell, phases, cell.share_of(member, members), barrier);
+    });
+  }
+
   // Numbers that the forward saves for the backward.
   long saved_size() const { return layer_.steps * saved_step_size(); }
 
