@@ -67,13 +67,21 @@ PEEPHOLE_INLINE Vector<typename P::Real> load_operand(const typename P::Operand*
 
 // --- tiles: the product of a few rows by a few column blocks, in registers ---
 
-// Registers for accumulators: rows times column blocks.
+// As many accumulators (rows times column blocks) as fit into the registers beside their operands.
 constexpr int TILE_ROWS = 6;
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int TILE_COLUMNS = 4;
-#else
-constexpr int TILE_COLUMNS = 2;  // of sixteen registers
+constexpr int TILE_COLUMNS[TILE_ROWS + 1] = {0, 8, 8, 4, 4, 4, 4};
+constexpr int OUTER_COLUMNS = 4;
+#else  // sixteen registers
+constexpr int TILE_COLUMNS[TILE_ROWS + 1] = {0, 8, 4, 3, 2, 2, 2};
+constexpr int OUTER_COLUMNS = 3;  // of at most four rows
 #endif
+constexpr int MOST_COLUMNS = 8;
+
+constexpr long tiles_of(long rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+// Column blocks that tiles of so many rows take at once: rows are shared out evenly, the tallest tile decides.
+constexpr int columns_together(long rows) { return TILE_COLUMNS[(rows + tiles_of(rows) - 1) / tiles_of(rows)]; }
 
 template <class P>
 struct TileArguments {
@@ -85,10 +93,15 @@ struct TileArguments {
   long size;                // K, or for `outer_tile` the number of pairs of steps
   const Operand* weights;   // column block 0
   long weight_stride;       // between column blocks
-  Real* target[TILE_COLUMNS];
+  Real* target[MOST_COLUMNS];
   long target_stride;       // between rows
   const Real* start;        // what the sums start from, V numbers a column block; null: what the target holds
+  const Operand* ahead;     // what later tiles read: with each block of V numbers so many cache lines of it are fetched
+  long ahead_lines;
 };
+
+template <class P>
+constexpr long LINE = 64 / sizeof(typename P::Operand);  // numbers in a cache line
 
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
@@ -155,19 +168,24 @@ __attribute__((noinline)) void tile(const TileArguments<P>& arguments) {
   const typename P::Operand* weights = a.weights;
   const long* block = a.blocks;
   long left = a.size;
-  do {
+  const typename P::Operand* ahead = a.ahead;
+  for (; left >= V; left -= V, block++) {
+    for (long line = 0; line < a.ahead_lines; line++, ahead += LINE<P>) __builtin_prefetch(ahead, 0, 2);
     const typename P::Operand* rows[ROWS];
     for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
-    const long lanes = std::min<long>(V, left);
-    long lane = 0;
-    do {
+#pragma GCC unroll 16
+    for (int lane = 0; lane < V; lane += pair) {
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights + lane * V, a.weight_stride);
+    }
+    weights += V * V;
+  }
+  if (left > 0) {
+    const typename P::Operand* rows[ROWS];
+    for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
+    for (int lane = 0; lane < left; lane += pair, weights += V * pair) {
       multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, a.weight_stride);
-      weights += V * pair;
-      lane += pair;
-    } while (lane < lanes);
-    block++;
-    left -= V;
-  } while (left > 0);
+    }
+  }
   close_sums<P>(a, sums);
 }
 
@@ -204,18 +222,25 @@ __attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
 template <class P>
 using Tile = void (*)(const TileArguments<P>&);
 
-template <class P, bool OUTER, int ROWS, int... N>
-constexpr std::array<Tile<P>, TILE_COLUMNS> tiles_of_rows(std::integer_sequence<int, N...>) {
-  if constexpr (OUTER) {
-    return {outer_tile<P, ROWS, N + 1>...};
+template <class P, bool OUTER, int ROWS, int COLUMNS>
+constexpr Tile<P> tile_or_none() {
+  if constexpr (COLUMNS > (OUTER ? OUTER_COLUMNS : TILE_COLUMNS[ROWS])) {
+    return nullptr;
+  } else if constexpr (OUTER) {
+    return outer_tile<P, ROWS, COLUMNS>;
   } else {
-    return {tile<P, ROWS, N + 1>...};
+    return tile<P, ROWS, COLUMNS>;
   }
 }
 
+template <class P, bool OUTER, int ROWS, int... N>
+constexpr std::array<Tile<P>, MOST_COLUMNS> tiles_of_rows(std::integer_sequence<int, N...>) {
+  return {tile_or_none<P, OUTER, ROWS, N + 1>()...};
+}
+
 template <class P, bool OUTER, int... R>
-constexpr std::array<std::array<Tile<P>, TILE_COLUMNS>, TILE_ROWS> all_tiles(std::integer_sequence<int, R...>) {
-  return {tiles_of_rows<P, OUTER, R + 1>(std::make_integer_sequence<int, TILE_COLUMNS>{})...};
+constexpr std::array<std::array<Tile<P>, MOST_COLUMNS>, TILE_ROWS> all_tiles(std::integer_sequence<int, R...>) {
+  return {tiles_of_rows<P, OUTER, R + 1>(std::make_integer_sequence<int, MOST_COLUMNS>{})...};
 }
 
 template <class P>
@@ -241,6 +266,7 @@ struct Blocked {
 };
 
 constexpr long MOST_STEPS_AT_ONCE = 1024;  // so many rows of a few column blocks of weights stay in the level-2 cache
+constexpr long AHEAD_FROM = 384;  // shorter products have weights that stay in the cache from step to step
 
 // Column block j of the product is added to block `columns[j]` of the target (or starts from `start`, V numbers for each
 // j, where that is given), for j from `first` to `last`. The rows begin at `rows`, `row_stride` apart; their k-th number
@@ -251,13 +277,17 @@ void multiply(const typename P::Operand* rows, long row_stride, const long* bloc
               const typename P::Real* start = nullptr) {
   constexpr int V = BLOCK<P>;
   if (row_count <= 0) return;
-  const long tiles = (row_count + TILE_ROWS - 1) / TILE_ROWS;
+  const long tiles = tiles_of(row_count);
+  const int width = columns_together(row_count);
   TileArguments<P> a;
   a.row_stride = row_stride;
   a.target_stride = V;
   a.weight_stride = weights.stride;
-  for (int column = first; column < last; column += TILE_COLUMNS) {
-    const int together = std::min(TILE_COLUMNS, last - column);
+  // While tiles multiply by some columns, each fetches its share of the next.
+  const long share = weights.stride * width / tiles;
+  a.ahead_lines = weights.size < AHEAD_FROM || tiles == 1 ? 0 : (V * share / weights.size + LINE<P> - 1) / LINE<P>;
+  for (int column = first; column < last; column += width) {
+    const int together = std::min(width, last - column);
     for (long k = 0; k < weights.size; k += MOST_STEPS_AT_ONCE) {
       a.size = std::min(MOST_STEPS_AT_ONCE, weights.size - k);
       a.blocks = blocks + k / V;
@@ -267,6 +297,7 @@ void multiply(const typename P::Operand* rows, long row_stride, const long* bloc
       for (long i = 0; i < tiles; i++) {  // of nearly equal size
         const long height = (row_count - row + tiles - i - 1) / (tiles - i);
         a.rows = rows + row * row_stride;
+        a.ahead = weights.data + (column + width) * weights.stride + i * share + k / V * a.ahead_lines * LINE<P>;
         for (int n = 0; n < together; n++) a.target[n] = target.data + columns[column + n] * target.stride + row * V;
         TILES<P>[height - 1][together - 1](a);
         row += height;
@@ -283,14 +314,14 @@ void add_outer(const typename P::Operand* left, long left_stride, const int* lef
                const typename P::Operand* right, long right_stride, int right_count, long steps,
                typename P::Real* target, long target_stride) {
   constexpr int V = BLOCK<P>;
-  constexpr int tiles = (V + TILE_ROWS - 1) / TILE_ROWS;
+  constexpr int tiles = tiles_of(V), width = OUTER_COLUMNS;
   TileArguments<P> a;
   a.size = steps;
   a.weight_stride = right_stride;
   a.target_stride = target_stride;
   a.start = nullptr;
-  for (int column = 0; column < right_count; column += TILE_COLUMNS) {
-    const int together = std::min(TILE_COLUMNS, right_count - column);
+  for (int column = 0; column < right_count; column += width) {
+    const int together = std::min(width, right_count - column);
     a.weights = right + column * right_stride;
     for (int block = first; block < last; block++) {
       int row = 0;

@@ -603,9 +603,10 @@ class Sequence {
     const int last = phase.output_units ? share.last_output : share.last_unit;
     const long rows = share.last_row - share.first_row;
     // As few units at once as fill tiles, so that their pre-activations are still in the first-level cache.
+    const int width = columns_together(std::max<long>(rows, 1));
     int together = 1;
     for (const auto& product : phase.products) {
-      while (together * product.columns_per_unit % TILE_COLUMNS) together++;
+      while (together * product.columns_per_unit % width) together++;
     }
     for (int unit = first; unit < last; unit += together) {
       const int end = std::min(unit + together, last);
