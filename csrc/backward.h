@@ -25,7 +25,7 @@ class BackwardSequence : public Sequence<P> {
 
   template <class Cell>
   void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
-    for (const auto& pack : this->packing_) pack(share.member, share.members);
+    this->weights_.pack(share.member, share.members);
     begin(share);
     barrier.wait();
     const long steps = this->layer_.steps;
@@ -122,7 +122,7 @@ class BackwardSequence : public Sequence<P> {
     if (layer.dx) {
       const int blocks = Base::blocks_of(layer.input);
       room(dx_, size_t(blocks) * this->chunk_rows_ * LANE);
-      input_weights_ = this->pack_backward(room, IH, this->gate_of_input_, this->hidden_, layer.input, 0, layer.input);
+      input_weights_ = this->weights_.pack_backward(room, IH, this->gate_of_input_, this->hidden_, layer.input, 0, layer.input);
       dz_input_offsets_ =
           Base::offsets(Base::slots_of(this->units_, input_dz_, dz_slots_), dz_.rows.block_stride);
       input_columns_ = Base::counted(blocks);
@@ -262,12 +262,12 @@ class BackwardSequence : public Sequence<P> {
     add_to_sum(shift_sums_[gate], block, row, dz);
     const V scaled = dz * this->parameter(this->scale_, gate, block);
     store(normal(gate, block, row), scaled);
-    this->note_sums(gate, block, row, scaled, scaled * value);
+    this->moments_.note_sums(gate, block, row, scaled, scaled * value);
   }
 
   // The gradient of the pre-activation before it was normalised.
   PEEPHOLE_INLINE V leave_normal(const Step& s, int gate, int block, long row) const {
-    const Real* sums = this->moments(s.member, gate, row);
+    const Real* sums = this->moments_.whole(s.member, gate, row);
     const V value = saved_vector(s, this->normal_saved_ + gate, block, row);
     const Real deviation = this->saved_row(s.n, row)[gate];
     return (load(normal(gate, block, row)) - sums[0] / this->hidden_ - value * (sums[1] / this->hidden_)) * deviation;
@@ -358,6 +358,7 @@ class BackwardSequence : public Sequence<P> {
     sum_biases(start, rows, share);
     barrier.wait();
     for (auto& gradient : gradients_) {
+      if (!this->layer_.dweights[gradient.weight]) continue;
       const auto [first, last] = part(gradient.left_blocks.size(), share);
       add_outer<P>(in_steps(*gradient.left, start), gradient.left->rows.block_stride, gradient.left_blocks.data(), first,
                    last, in_steps(*gradient.right, start), gradient.right->rows.block_stride, gradient.right->blocks,
@@ -488,6 +489,7 @@ class BackwardSequence : public Sequence<P> {
       const long width = long(gradient.right->blocks) * LANE;
       const int per_unit = int(gradient.gates.size());
       Real* to = static_cast<Real*>(this->layer_.dweights[gradient.weight]);
+      if (!to) continue;
       for (int block = first; block < last; block++) {
         const int unit = block / per_unit, gate = gradient.gates[block % per_unit];
         const int lanes = Base::lanes_of(gradient.rows_per_gate, unit);

@@ -105,36 +105,35 @@ Layer read_layer(const Numbers& cell, const Numbers& sizes, int& states) {
   return layer;
 }
 
-void forward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
+// A whole call: what both directions are given, then what `rest` reads.
+template <class Rest>
+Layer read_call(const Numbers& cell, const Numbers& sizes, const Numbers& pointers, Rest rest) {
   int states;
   Layer layer = read_layer(cell, sizes, states);
-  {
-    Reader read(pointers, "pointers");
-    read_inputs(layer, read, states);
-    layer.y = read.pointer<>();
-    layer.saved = read.pointer<>();
+  Reader read(pointers, "pointers");
+  read_inputs(layer, read, states);
+  layer.y = read.pointer<>();
+  layer.saved = read.pointer<>();
+  rest(layer, read, states);
+  return layer;
+}
+
+void forward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
+  kernels_called(instructions).forward(read_call(cell, sizes, pointers, [](Layer& layer, Reader& read, int states) {
     layer.checkpoints = read.pointer<>();
     for (int k = 0; k < states; k++) layer.finals[k] = read.pointer<>();
-  }
-  kernels_called(instructions).forward(layer);
+  }));
 }
 
 void backward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
-  int states;
-  Layer layer = read_layer(cell, sizes, states);
-  {
-    Reader read(pointers, "pointers");
-    read_inputs(layer, read, states);
-    layer.y = read.pointer<>();
-    layer.saved = read.pointer<>();
+  kernels_called(instructions).backward(read_call(cell, sizes, pointers, [](Layer& layer, Reader& read, int states) {
     layer.dy = read.pointer<>();
     layer.dx = read.pointer<>();
     layer.dtable = read.pointer<>();
     for (auto& weight : layer.dweights) weight = read.pointer<>();
     for (int k = 0; k < states; k++) layer.dfinals[k] = read.pointer<>();
     for (int k = 0; k < states; k++) layer.dstates[k] = read.pointer<>();
-  }
-  kernels_called(instructions).backward(layer);
+  }));
 }
 
 long saved_size(const std::string& instructions, const Numbers& cell, const Numbers& sizes) {

@@ -24,7 +24,7 @@ class ForwardSequence : public Sequence<P> {
 
   template <class Cell>
   void walk(Cell& cell, const Phases<Cell>& phases, const Share2D& share, Barrier& barrier) {
-    for (const auto& pack : this->packing_) pack(share.member, share.members);
+    this->weights_.pack(share.member, share.members);
     begin(share);
     barrier.wait();
     const long steps = this->layer_.steps;
@@ -76,7 +76,7 @@ class ForwardSequence : public Sequence<P> {
     const int blocks = Base::blocks_of(layer.input);
     for (auto& buffer : input_) room(buffer, size_t(blocks) * this->chunk_rows_ * LANE);
     input_offsets_ = Base::offsets(Base::counted(blocks), this->chunk_rows_ * LANE);
-    input_weights_ = this->pack_forward(room, IH, this->gate_of_input_, this->hidden_, layer.input, 0, layer.input);
+    input_weights_ = this->weights_.pack_forward(room, IH, this->gate_of_input_, this->hidden_, layer.input, 0, layer.input);
   }
 
   // One step's operand, used within the step.
@@ -107,10 +107,24 @@ class ForwardSequence : public Sequence<P> {
     if (this->layer_.saved) store(this->saved(s.n, block, slot, row), value);
   }
 
+  // Mean and 1 / standard deviation of a row, which the backward wants to know.
+  void find_spread(const Step& s, int which, long row) {
+    const Real* found = this->moments_.find_spread(s.member, which, row);
+    if (this->layer_.saved && s.first_units) this->saved_row(s.n, row)[which] = found[1];
+  }
+
+  // A pre-activation normalised over the units of its row, scaled and shifted.
+  PEEPHOLE_INLINE V normalise(const Step& s, int gate, int block, long row, V z) {
+    const Real* moment = this->moments_.whole(s.member, gate, row);
+    const V normal = (z - moment[0]) * moment[1];
+    keep(s, this->normal_saved_ + gate, block, row, normal);
+    return normal * this->parameter(this->scale_, gate, block) + this->parameter(this->shift_, gate, block);
+  }
+
   // A complete pre-activation that is to be normalised.
   PEEPHOLE_INLINE void gather_normal(const Step& s, int gate, int slot, int block, long row, V z) {
     store(this->z(s, block, slot, row), z);
-    this->note_spread(gate, block, row, z);
+    this->moments_.note_spread(gate, block, row, z);
   }
 
 
@@ -120,8 +134,8 @@ class ForwardSequence : public Sequence<P> {
   void fill_bias() {
     if (!this->bias_) return;
     const int per_unit = int(this->input_slots_.size());
-    const auto* input = this->weight(BIAS_IH);
-    const auto* recurrent = this->weight(BIAS_HH);
+    const auto* input = this->weights_.of(BIAS_IH);
+    const auto* recurrent = this->weights_.of(BIAS_HH);
     for (int block = 0; block < this->units_; block++) {
       for (int i = 0; i < per_unit; i++) {
         const int gate = this->gate_of_input_[i], lanes = Base::lanes_of(this->hidden_, block);
@@ -136,7 +150,7 @@ class ForwardSequence : public Sequence<P> {
 
   void fill_other_bias() {
     if (!this->other_bias_) return;
-    const auto* recurrent = this->weight(BIAS_HH);
+    const auto* recurrent = this->weights_.of(BIAS_HH);
     for (size_t i = 0; i < this->only_bias_.size(); i++) {
       for (int block = 0; block < this->units_; block++) {
         const long place = this->only_bias_[i].second * this->hidden_ + long(block) * LANE;

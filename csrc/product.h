@@ -38,6 +38,16 @@ struct Half {
 template <class P>
 constexpr int BLOCK = LANES<typename P::Real>;  // V
 
+// Blocks of V numbers that hold `size`, and how many of the numbers of one are in use.
+template <class P>
+constexpr int blocks_of(long size) {
+  return int((size + BLOCK<P> - 1) / BLOCK<P>);
+}
+template <class P>
+constexpr int lanes_of(long size, int block) {
+  return int(std::min<long>(BLOCK<P>, size - long(block) * BLOCK<P>));
+}
+
 // How many successive k lie side by side for one multiplication.
 template <class P>
 constexpr int PAIR = std::is_same_v<typename P::Operand, BFloat16> ? 2 : 1;

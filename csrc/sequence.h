@@ -8,14 +8,9 @@
 // T - 1 to 0. A chunk is as many steps as make products of a good size.
 #pragma once
 
-#include <cmath>
-#include <functional>
-#include <vector>
-
-#include "layer.h"
-#include "pack.h"
+#include "moments.h"
 #include "team.h"
-#include "workspace.h"
+#include "weights.h"
 
 namespace peephole::PEEPHOLE_ISA {
 
@@ -113,8 +108,8 @@ class Sequence {
   long saved_size() const { return layer_.steps * saved_step_size(); }
 
  protected:
-  static int blocks_of(long size) { return int((size + LANE - 1) / LANE); }
-  static int lanes_of(long size, int block) { return int(std::min<long>(LANE, size - long(block) * LANE)); }
+  static int blocks_of(long size) { return peephole::PEEPHOLE_ISA::blocks_of<P>(size); }
+  static int lanes_of(long size, int block) { return peephole::PEEPHOLE_ISA::lanes_of<P>(size, block); }
 
   // --- what a cell declares ---
 
@@ -152,18 +147,17 @@ class Sequence {
   int gates_ = 0;
   bool separate_bias_ = false;      // the last gate's bias_hh is not added to bias_ih's (GRU)
   int normalised_ = 0;              // quantities of which moments over a row are taken
+  Moments<P> moments_;
+  Weights<P> weights_{layer_};
 
   Real* z_ = nullptr;               // [units * slots][rows of a chunk][V]
   long chunk_steps_ = 1, chunk_rows_ = 0;
-  Real* partial_ = nullptr;         // [B][normalised][units][2]
-  Real* moments_ = nullptr;         // [members][B][normalised][2]
   Real* zeros_ = nullptr;
   Real* bias_ = nullptr;            // [units * gates fed by x][V]
   Real* other_bias_ = nullptr;      // [only_bias_][units][V]
   Real *scale_ = nullptr, *shift_ = nullptr;  // layer norm: [gates][units][V]
   Real* mask_ = nullptr;            // recurrent mask, [output units][B][V]
   uint8_t *alive_ = nullptr, *cut_ = nullptr;  // [T][B] along the walk; cut before the step
-  std::vector<std::function<void(int, int)>> packing_;
 
   // --- where things are ---
 
@@ -285,142 +279,7 @@ class Sequence {
 
   PEEPHOLE_INLINE void hand_on(int k, int block, long row, V value) { store(states_[k].direct + at(block, row), value); }
 
-  // --- moments over the units of a row, from those of unit blocks in a fixed order ---
-
-  Real* partial(int which, int block, long row) const {
-    return partial_ + ((row * normalised_ + which) * units_ + block) * 2;
-  }
-  Real* moments(int member, int which, long row) const {
-    return moments_ + ((member * batch_ + row) * normalised_ + which) * 2;
-  }
-
-  // Mean and sum of squared differences of one block (Chan, Golub & LeVeque 1979).
-  PEEPHOLE_INLINE void note_spread(int which, int block, long row, V value) {
-    const int lanes = lanes_of(hidden_, block);
-    Real mean = 0, spread = 0;
-    if (lanes == LANE) {
-      mean = sum<Real>(value) / LANE;
-      const V difference = value - mean;
-      spread = sum<Real>(difference * difference);
-    } else {
-      for (int i = 0; i < lanes; i++) mean += value[i];
-      mean /= lanes;
-      for (int i = 0; i < lanes; i++) spread += (value[i] - mean) * (value[i] - mean);
-    }
-    Real* to = partial(which, block, row);
-    to[0] = mean;
-    to[1] = spread;
-  }
-
-  // Mean and 1 / standard deviation of a row.
-  void find_spread(const Step& s, int which, long row) {
-    const Real epsilon = Real(1e-5);  // torch.nn.LayerNorm's
-    const Real* from = partial(which, 0, row);
-    Real mean = 0, spread = 0;
-    for (int b = 0; b < units_; b++) mean += from[2 * b] * lanes_of(hidden_, b);
-    mean /= hidden_;
-    for (int b = 0; b < units_; b++) {
-      const Real difference = from[2 * b] - mean;
-      spread += from[2 * b + 1] + difference * difference * lanes_of(hidden_, b);
-    }
-    Real* to = moments(s.member, which, row);
-    to[0] = mean;
-    to[1] = Real(1) / std::sqrt(spread / hidden_ + epsilon);
-    if (layer_.saved && s.first_units) saved_row(s.n, row)[which] = to[1];
-  }
-
-  // A pre-activation normalised over the units of its row, scaled and shifted.
-  PEEPHOLE_INLINE V normalise(const Step& s, int gate, int block, long row, V z) {
-    const Real* moment = moments(s.member, gate, row);
-    const V normal = (z - moment[0]) * moment[1];
-    if (layer_.saved) store(saved(s.n, block, normal_saved_ + gate, row), normal);
-    return normal * parameter(scale_, gate, block) + parameter(shift_, gate, block);
-  }
-
-  PEEPHOLE_INLINE void note_sums(int which, int block, long row, V first, V second) {
-    Real* to = partial(which, block, row);
-    to[0] = sum<Real>(first);
-    to[1] = sum<Real>(second);
-  }
-
-  void find_sums(const Step& s, int which, long row) {
-    const Real* from = partial(which, 0, row);
-    Real first = 0, second = 0;
-    for (int b = 0; b < units_; b++) {
-      first += from[2 * b];
-      second += from[2 * b + 1];
-    }
-    Real* to = moments(s.member, which, row);
-    to[0] = first;
-    to[1] = second;
-  }
-
-  // --- packing ---
-
-  const External* weight(int which) const { return static_cast<const External*>(layer_.weights[which]); }
-
-  // Room for a packed matrix, filled by the team before the first step. Column block j * gates + i holds rows
-  // `gates[i]` * H + unit block j of the weight, from column `first_column` on, K = size.
-  Packed<P> pack_forward(Allocator& room, int which, std::vector<int> gates, long rows_per_gate, long row_stride,
-                         long first_column, long size) {
-    Operand* to = nullptr;
-    const long stride = packed_stride<P>(size);
-    const int per_unit = int(gates.size()), blocks = blocks_of(rows_per_gate);
-    room(to, size_t(stride) * per_unit * blocks);
-    if (to) {
-      packing_.push_back([=, this](int member, int members) {
-        const long all = long(per_unit) * blocks;
-        for (long j = all * member / members; j < all * (member + 1) / members; j++) {
-          const int block = int(j / per_unit), gate = gates[j % per_unit];
-          pack_transposed<P>(to + j * stride,
-                             weight(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column,
-                             row_stride, lanes_of(rows_per_gate, block), size);
-        }
-      });
-    }
-    return {to, stride, size};
-  }
-
-  // The transpose of that: column block j holds columns first_column + j * V … of the weight; k runs over the blocks of
-  // units and, for each, over `gates`.
-  Packed<P> pack_backward(Allocator& room, int which, std::vector<int> gates, long rows_per_gate, long row_stride,
-                          long first_column, long columns) {
-    Operand* to = nullptr;
-    const int per_unit = int(gates.size()), row_blocks = blocks_of(rows_per_gate);
-    const long size = long(per_unit) * row_blocks * LANE, stride = packed_stride<P>(size);
-    room(to, size_t(stride) * blocks_of(columns));
-    if (to) {
-      packing_.push_back([=, this](int member, int members) {
-        const long rows = long(per_unit) * row_blocks;
-        for (long r = rows * member / members; r < rows * (member + 1) / members; r++) {
-          const int block = int(r / per_unit), gate = gates[r % per_unit];
-          for (int j = 0; j < blocks_of(columns); j++) {
-            pack_rows<P>(to + j * stride + r * LANE * LANE,
-                         weight(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column +
-                             long(j) * LANE,
-                         row_stride, lanes_of(columns, j), lanes_of(rows_per_gate, block));
-          }
-        }
-      });
-    }
-    return {to, stride, size};
-  }
-
-  // A vector parameter of [count][H] as [count][units][V] Reals, zero beyond H; `more` is added where it is not null.
-  void unpack_vector(Allocator& room, Real*& to, const External* from, std::vector<int> gates, long size,
-                     const External* more = nullptr) {
-    const int blocks = blocks_of(size);
-    room(to, gates.size() * blocks * LANE);
-    if (!to) return;
-    for (size_t i = 0; i < gates.size(); i++) {
-      for (int block = 0; block < blocks; block++) {
-        const long place = gates[i] * size + long(block) * LANE;
-        V value = from ? load_external<Real>(from + place, lanes_of(size, block)) : V{};
-        if (more) value = value + load_external<Real>(more + place, lanes_of(size, block));
-        store(to + (long(i) * blocks + block) * LANE, value);
-      }
-    }
-  }
+  // --- lists of blocks ---
 
   static std::vector<int> counted(int count) {
     std::vector<int> all(count);
@@ -503,13 +362,10 @@ class Sequence {
     if (layer_.recurrent_mask) room(mask_, size_t(output_units_) * batch_ * LANE);
     if (layer_.lengths) room(alive_, layer_.steps * batch_);
     if (layer_.resets) room(cut_, layer_.steps * batch_);
-    if (normalised_) {
-      room(partial_, size_t(batch_) * normalised_ * units_ * 2);
-      room(moments_, size_t(layer_.threads) * batch_ * normalised_ * 2);
-    }
+    if (normalised_) moments_.plan(room, normalised_, batch_, hidden_, layer_.threads);
     if (cell_.layer_norm) {
-      unpack_vector(room, scale_, weight(LN), counted(gates_), hidden_);
-      unpack_vector(room, shift_, weight(BIAS_LN), counted(gates_), hidden_);
+      weights_.unpack_vector(room, scale_, weights_.of(LN), counted(gates_), hidden_);
+      weights_.unpack_vector(room, shift_, weights_.of(BIAS_LN), counted(gates_), hidden_);
     }
   }
 

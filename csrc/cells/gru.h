@@ -71,7 +71,7 @@ class GruForward : public ForwardSequence<P> {
     const long hidden = this->hidden_;
     std::vector<Phase> phases(1);
     phases[0].products.push_back(this->onto_slots(
-        this->states_[0].entering, this->pack_forward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden),
+        this->states_[0].entering, this->weights_.pack_forward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden),
         shape_.recurrent_slots()));
     phases[0].point = norm                                     ? &Self::gather_gates
                       : shape_.before                          ? &Self::reset_state
@@ -86,7 +86,7 @@ class GruForward : public ForwardSequence<P> {
       chosen_ = this->step_buffer(room, hidden);
       phases.emplace_back();
       phases.back().products.push_back(this->onto_slots(
-          chosen_, this->pack_forward(room, HH, {shape_.candidate}, hidden, hidden, 0, hidden), {shape_.candidate}));
+          chosen_, this->weights_.pack_forward(room, HH, {shape_.candidate}, hidden, hidden, 0, hidden), {shape_.candidate}));
       phases.back().point = norm ? &Self::gather_candidate : &Self::finish_step;
     }
     if (norm) {
@@ -181,7 +181,7 @@ class GruForward : public ForwardSequence<P> {
   void gather_gates(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
       for (int slot = 0; slot < shape_.candidate; slot++) {
-        this->note_spread(slot, block, row, load(this->z(s, block, slot, row)));
+        this->moments_.note_spread(slot, block, row, load(this->z(s, block, slot, row)));
       }
     }
   }
@@ -196,7 +196,7 @@ class GruForward : public ForwardSequence<P> {
 
   void gather_candidate(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      this->note_spread(shape_.candidate, block, row, load(this->z(s, block, shape_.candidate, row)));
+      this->moments_.note_spread(shape_.candidate, block, row, load(this->z(s, block, shape_.candidate, row)));
     }
   }
 
@@ -239,7 +239,7 @@ class GruBackward : public BackwardSequence<P> {
     const long hidden = this->hidden_;
     std::vector<Phase> phases(1);
     phases[0].products.push_back(this->back_through(
-        this->pack_backward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden), shape_.recurrent_slots(), -1,
+        this->weights_.pack_backward(room, HH, shape_.recurrent_gates(), hidden, hidden, 0, hidden), shape_.recurrent_slots(), -1,
         this->states_[0].through_product, this->units_));
     phases[0].point = norm                                  ? &Self::split_normal
                       : shape_.after && this->undisturbed() ? &Self::plain_step
@@ -253,7 +253,7 @@ class GruBackward : public BackwardSequence<P> {
       room(dchosen_, size_t(this->units_) * this->batch_ * this->LANE);
       phases.emplace_back();
       phases.back().products.push_back(
-          this->back_through(this->pack_backward(room, HH, {shape_.candidate}, hidden, hidden, 0, hidden),
+          this->back_through(this->weights_.pack_backward(room, HH, {shape_.candidate}, hidden, hidden, 0, hidden),
                              {shape_.candidate}, 0, dchosen_, this->units_));
       phases.back().point = &Self::through_reset;
     }
@@ -392,8 +392,8 @@ class GruBackward : public BackwardSequence<P> {
   void find_update_and_candidate(const Step& s, long first, long last) {
     for (long row = first; row < last; row++) {
       if (this->dead(s, row)) continue;
-      this->find_sums(s, shape_.update, row);
-      this->find_sums(s, shape_.candidate, row);
+      this->moments_.find_sums(s.member, shape_.update, row);
+      this->moments_.find_sums(s.member, shape_.candidate, row);
     }
   }
 
@@ -408,7 +408,7 @@ class GruBackward : public BackwardSequence<P> {
 
   void find_reset(const Step& s, long first, long last) {
     for (long row = first; row < last; row++) {
-      if (!this->dead(s, row)) this->find_sums(s, shape_.reset, row);
+      if (!this->dead(s, row)) this->moments_.find_sums(s.member, shape_.reset, row);
     }
   }
 

@@ -35,7 +35,7 @@ class LstmBackward : public BackwardSequence<P> {
     const bool norm = this->cell_.layer_norm, waits = shape_.output_sees_cell && shape_.full;
     const auto all = Base::counted(shape_.gates);
     if (shape_.diagonal) {
-      this->unpack_vector(room, peephole_, this->weight(CH), Base::counted(shape_.peepholes), this->hidden_);
+      this->weights_.unpack_vector(room, peephole_, this->weights_.of(CH), Base::counted(shape_.peepholes), this->hidden_);
       for (int k = 0; k < shape_.peepholes; k++) peephole_sums_[k] = this->add_row_sums(room, CH, k);
     }
     this->plan_normal(room);
@@ -46,19 +46,19 @@ class LstmBackward : public BackwardSequence<P> {
     Phase arrival;  // what reaches the states through products
     auto& hidden = this->states_[HIDDEN];
     arrival.products.push_back(
-        this->back_through(this->pack_backward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all, -1,
+        this->back_through(this->weights_.pack_backward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all, -1,
                            hidden.through_product, this->output_units_));
     std::vector<Product<P>> others;
     if (this->states_[CELL].is_operand) {
       others.push_back(this->back_through(
-          this->pack_backward(room, CH, shape_.early_peepholes(), this->hidden_, this->hidden_, 0, this->hidden_),
+          this->weights_.pack_backward(room, CH, shape_.early_peepholes(), this->hidden_, this->hidden_, 0, this->hidden_),
           shape_.early_slots(), -1, this->states_[CELL].through_product, this->units_));
     }
     if (this->cell_.gate_recurrence) {
       const int count = int(shape_.sigmoid_slots.size());
       for (int k = 0; k < count; k++) {
         others.push_back(this->back_through(
-            this->pack_backward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
+            this->weights_.pack_backward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
                                 this->hidden_),
             shape_.sigmoid_slots, -1, this->states_[FED_BACK + k].through_product, this->units_));
       }
@@ -89,7 +89,7 @@ class LstmBackward : public BackwardSequence<P> {
     if (waits) {
       Phase phase;
       auto product = this->back_through(
-          this->pack_backward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
+          this->weights_.pack_backward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
           {shape_.slot[3]}, 0, dcell_, this->units_);
       product.fresh = false;
       phase.products.push_back(product);
@@ -145,7 +145,7 @@ class LstmBackward : public BackwardSequence<P> {
     arrival.output_units = true;
     arrival.point = &Self::project_back;
     Product<P> product = this->back_through(
-        this->pack_backward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0}, 0, dshown_, this->units_);
+        this->weights_.pack_backward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0}, 0, dshown_, this->units_);
     product.operands = &dhidden_.rows;
     product.blocks = Base::offsets(Base::counted(this->output_units_), dhidden_.rows.block_stride);
     output.products.push_back(product);
@@ -384,7 +384,7 @@ class LstmBackward : public BackwardSequence<P> {
   void find_output(const Step& s, long first, long last) {
     if (shape_.slot[3] < 0) return;
     for (long row = first; row < last; row++) {
-      if (!this->dead(s, row)) this->find_sums(s, shape_.slot[3], row);
+      if (!this->dead(s, row)) this->moments_.find_sums(s.member, shape_.slot[3], row);
     }
   }
 
@@ -392,7 +392,7 @@ class LstmBackward : public BackwardSequence<P> {
     for (long row = first; row < last; row++) {
       if (this->dead(s, row)) continue;
       for (int gate = 0; gate < 3; gate++) {
-        if (shape_.slot[gate] >= 0) this->find_sums(s, shape_.slot[gate], row);
+        if (shape_.slot[gate] >= 0) this->moments_.find_sums(s.member, shape_.slot[gate], row);
       }
     }
   }

@@ -33,7 +33,7 @@ class LstmForward : public ForwardSequence<P> {
     this->plan_forward(room);
     const bool norm = this->cell_.layer_norm;
     if (shape_.diagonal) {
-      this->unpack_vector(room, peephole_, this->weight(CH), Base::counted(shape_.peepholes), this->hidden_);
+      this->weights_.unpack_vector(room, peephole_, this->weights_.of(CH), Base::counted(shape_.peepholes), this->hidden_);
     }
     std::vector<Phase> phases;
     Phase gates;
@@ -55,7 +55,7 @@ class LstmForward : public ForwardSequence<P> {
       if (shape_.full) {
         now_ = this->step_buffer(room, this->hidden_);
         output.products.push_back(this->onto_slots(
-            now_, this->pack_forward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
+            now_, this->weights_.pack_forward(room, CH, {shape_.peephole[3]}, this->hidden_, this->hidden_, 0, this->hidden_),
             {shape_.slot[3]}));
       }
       output.point = norm ? &Self::gather_output : &Self::output_only;
@@ -73,7 +73,7 @@ class LstmForward : public ForwardSequence<P> {
       Phase projection;
       projection.output_units = true;
       Product<P> product = this->onto_slots(
-          shown_, this->pack_forward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0});
+          shown_, this->weights_.pack_forward(room, HR, {0}, this->output_, this->hidden_, 0, this->hidden_), {0});
       product.columns = Base::counted(this->output_units_);
       product.target = {projected_, this->batch_ * this->LANE};
       product.by_chunk = false;
@@ -97,10 +97,10 @@ class LstmForward : public ForwardSequence<P> {
     const auto all = Base::counted(shape_.gates);
     products.push_back(this->onto_slots(
         this->states_[HIDDEN].entering,
-        this->pack_forward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all));
+        this->weights_.pack_forward(room, HH, all, this->hidden_, this->output_, 0, this->output_), all));
     if (shape_.full && !shape_.early_slots().empty()) {
       products.push_back(this->onto_slots(this->states_[CELL].entering,
-                                            this->pack_forward(room, CH, shape_.early_peepholes(), this->hidden_,
+                                            this->weights_.pack_forward(room, CH, shape_.early_peepholes(), this->hidden_,
                                                                this->hidden_, 0, this->hidden_),
                                             shape_.early_slots()));
     }
@@ -109,7 +109,7 @@ class LstmForward : public ForwardSequence<P> {
       for (int k = 0; k < count; k++) {
         products.push_back(this->onto_slots(
             this->states_[FED_BACK + k].entering,
-            this->pack_forward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
+            this->weights_.pack_forward(room, GH, Base::counted(count), this->hidden_, this->hidden_ * count, k * this->hidden_,
                                this->hidden_),
             shape_.sigmoid_slots));
       }

@@ -13,6 +13,21 @@ namespace peephole::PEEPHOLE_ISA {
 // Which moments over a row an rnn takes.
 enum RnnMoment { SPREAD, SOFTMAX };
 
+// A cell's `plain` for one nonlinearity, so that none is chosen within a step.
+template <class Cell>
+auto plain_step(Nonlinearity nonlinearity) {
+  switch (nonlinearity) {
+    case Nonlinearity::tanh:
+      return &Cell::template plain<Nonlinearity::tanh>;
+    case Nonlinearity::relu:
+      return &Cell::template plain<Nonlinearity::relu>;
+    case Nonlinearity::sigmoid:
+      return &Cell::template plain<Nonlinearity::sigmoid>;
+    default:
+      return &Cell::template plain<Nonlinearity::identity>;
+  }
+}
+
 template <class P>
 class RnnForward : public ForwardSequence<P> {
  public:
@@ -41,14 +56,14 @@ class RnnForward : public ForwardSequence<P> {
     if (this->cell_.residual != Residual::input) {
       for (int tap = 0; tap < taps; tap++) {
         phases[0].products.push_back(this->onto_slots(
-            this->states_[tap].entering, this->pack_forward(room, HH, {0}, hidden, hidden * taps, tap * hidden, hidden),
+            this->states_[tap].entering, this->weights_.pack_forward(room, HH, {0}, hidden, hidden * taps, tap * hidden, hidden),
             {0}));
       }
     }
     const bool plain = this->undisturbed() && taps == 1 && this->cell_.residual == Residual::none;
     phases[0].point = this->cell_.layer_norm ? &Self::gather
                       : softmax()            ? &Self::weigh
-                      : plain                ? plain_step()
+                      : plain                ? plain_step<Self>(this->cell_.nonlinearity)
                                              : &Self::activate;
     if (this->cell_.layer_norm) {
       phases.emplace_back();
@@ -61,6 +76,17 @@ class RnnForward : public ForwardSequence<P> {
       phases.back().point = &Self::share_out;
     }
     return phases;
+  }
+
+  // What `activate` does, where nothing is special.
+  template <Nonlinearity NONLINEARITY>
+  void plain(const Step& s, int block, long first, long last) {
+    const auto at = this->rows_of(s, block);
+    for (long row = first; row < last; row++) {
+      const V value = activated(NONLINEARITY, load(at.z + row * this->LANE));
+      this->put_hidden(at, row, value);
+      if (at.saved) store(at.saved + row * this->LANE, value);
+    }
   }
 
  private:
@@ -91,36 +117,13 @@ class RnnForward : public ForwardSequence<P> {
     this->commit(s, 0, block, row, value);
   }
 
-  // What `activate` does, where nothing is special.
-  template <Nonlinearity NONLINEARITY>
-  void plain(const Step& s, int block, long first, long last) {
-    const auto at = this->rows_of(s, block);
-    for (long row = first; row < last; row++) {
-      const V value = activated(NONLINEARITY, load(at.z + row * this->LANE));
-      this->put_hidden(at, row, value);
-      if (at.saved) store(at.saved + row * this->LANE, value);
-    }
-  }
-
-  void (Self::*plain_step() const)(const Step&, int, long, long) {
-    switch (this->cell_.nonlinearity) {
-      case Nonlinearity::tanh:
-        return &Self::template plain<Nonlinearity::tanh>;
-      case Nonlinearity::relu:
-        return &Self::template plain<Nonlinearity::relu>;
-      case Nonlinearity::sigmoid:
-        return &Self::template plain<Nonlinearity::sigmoid>;
-      default:
-        return &Self::template plain<Nonlinearity::identity>;
-    }
-  }
 
   void activate(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) finish(s, block, row, activated(load(this->z(s, block, 0, row))));
   }
 
   void gather(const Step& s, int block, long first, long last) {
-    for (long row = first; row < last; row++) this->note_spread(SPREAD, block, row, load(this->z(s, block, 0, row)));
+    for (long row = first; row < last; row++) this->moments_.note_spread(SPREAD, block, row, load(this->z(s, block, 0, row)));
   }
 
   void find_spreads(const Step& s, long first, long last) {
@@ -142,7 +145,7 @@ class RnnForward : public ForwardSequence<P> {
       Real largest = z[0], total = 0;
       for (int i = 1; i < lanes; i++) largest = z[i] > largest ? z[i] : largest;
       for (int i = 0; i < lanes; i++) total += std::exp(z[i] - largest);
-      Real* to = this->partial(SOFTMAX, block, row);
+      Real* to = this->moments_.part(SOFTMAX, block, row);
       to[0] = largest;
       to[1] = total;
     }
@@ -158,11 +161,11 @@ class RnnForward : public ForwardSequence<P> {
 
   void find_softmax(const Step& s, long first, long last) {
     for (long row = first; row < last; row++) {
-      const Real* from = this->partial(SOFTMAX, 0, row);
+      const Real* from = this->moments_.part(SOFTMAX, 0, row);
       Real largest = from[0], total = 0;
       for (int b = 1; b < this->units_; b++) largest = from[2 * b] > largest ? from[2 * b] : largest;
       for (int b = 0; b < this->units_; b++) total += from[2 * b + 1] * std::exp(from[2 * b] - largest);
-      Real* to = this->moments(s.member, SOFTMAX, row);
+      Real* to = this->moments_.whole(s.member, SOFTMAX, row);
       to[0] = largest;
       to[1] = 1 / total;
     }
@@ -170,7 +173,7 @@ class RnnForward : public ForwardSequence<P> {
 
   void share_out(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      const Real* found = this->moments(s.member, SOFTMAX, row);
+      const Real* found = this->moments_.whole(s.member, SOFTMAX, row);
       finish(s, block, row, exp<Real>(load(this->z(s, block, 0, row)) - found[0]) * found[1]);
     }
   }
@@ -207,13 +210,13 @@ class RnnBackward : public BackwardSequence<P> {
     if (this->cell_.residual != Residual::input) {
       for (int tap = 0; tap < taps; tap++) {
         phases[0].products.push_back(this->back_through(
-            this->pack_backward(room, HH, {0}, hidden, hidden * taps, tap * hidden, hidden), {0}, -1,
+            this->weights_.pack_backward(room, HH, {0}, hidden, hidden * taps, tap * hidden, hidden), {0}, -1,
             this->states_[tap].through_product, this->units_));
       }
     }
     const bool plain = this->undisturbed() && taps == 1 && this->cell_.residual == Residual::none;
     phases[0].point = softmax()                             ? &Self::weigh
-                      : plain && !this->cell_.layer_norm    ? plain_step()
+                      : plain && !this->cell_.layer_norm    ? plain_step<Self>(this->cell_.nonlinearity)
                                                             : &Self::slope;
     if (softmax()) {
       phases.emplace_back();
@@ -226,6 +229,23 @@ class RnnBackward : public BackwardSequence<P> {
       phases.back().point = &Self::leave;
     }
     return phases;
+  }
+
+  // What `slope` does, where nothing is special.
+  template <Nonlinearity NONLINEARITY>
+  void plain(const Step& s, int block, long first, long last) {
+    const auto at = this->back_rows_of(s, block);
+    const Real* through_product = this->states_[0].through_product + this->at(block, 0);
+    Real* direct = this->states_[0].direct + this->at(block, 0);
+    for (long row = first; row < last; row++) {
+      const long here = row * this->LANE;
+      V dvalue = load(through_product + here) + load_external<Real>(at.dy + row * at.dy_row, at.lanes);
+      if (s.n + 1 == this->layer_.steps) {  // the final state's gradient; none comes to h directly before
+        dvalue = dvalue + load(direct + here);
+        store(direct + here, V{});
+      }
+      store_operand<P>(at.dz + here, sloped(NONLINEARITY, load(at.saved + here), dvalue));
+    }
   }
 
  private:
@@ -275,35 +295,6 @@ class RnnBackward : public BackwardSequence<P> {
     }
   }
 
-  // What `slope` does, where nothing is special.
-  template <Nonlinearity NONLINEARITY>
-  void plain(const Step& s, int block, long first, long last) {
-    const auto at = this->back_rows_of(s, block);
-    const Real* through_product = this->states_[0].through_product + this->at(block, 0);
-    Real* direct = this->states_[0].direct + this->at(block, 0);
-    for (long row = first; row < last; row++) {
-      const long here = row * this->LANE;
-      V dvalue = load(through_product + here) + load_external<Real>(at.dy + row * at.dy_row, at.lanes);
-      if (s.n + 1 == this->layer_.steps) {  // the final state's gradient; none comes to h directly before
-        dvalue = dvalue + load(direct + here);
-        store(direct + here, V{});
-      }
-      store_operand<P>(at.dz + here, sloped(NONLINEARITY, load(at.saved + here), dvalue));
-    }
-  }
-
-  void (Self::*plain_step() const)(const Step&, int, long, long) {
-    switch (this->cell_.nonlinearity) {
-      case Nonlinearity::tanh:
-        return &Self::template plain<Nonlinearity::tanh>;
-      case Nonlinearity::relu:
-        return &Self::template plain<Nonlinearity::relu>;
-      case Nonlinearity::sigmoid:
-        return &Self::template plain<Nonlinearity::sigmoid>;
-      default:
-        return &Self::template plain<Nonlinearity::identity>;
-    }
-  }
 
   void slope(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
@@ -318,7 +309,7 @@ class RnnBackward : public BackwardSequence<P> {
       V dvalue;
       if (!arrive(s, block, row, dvalue)) continue;
       store(dvalue_ + this->at(block, row), dvalue);
-      this->note_sums(SOFTMAX, block, row, dvalue * this->saved_vector(s, 0, block, row), V{});
+      this->moments_.note_sums(SOFTMAX, block, row, dvalue * this->saved_vector(s, 0, block, row), V{});
     }
   }
 
@@ -327,14 +318,14 @@ class RnnBackward : public BackwardSequence<P> {
 
   void find(const Step& s, long first, long last, int which) {
     for (long row = first; row < last; row++) {
-      if (!this->dead(s, row)) this->find_sums(s, which, row);
+      if (!this->dead(s, row)) this->moments_.find_sums(s.member, which, row);
     }
   }
 
   void share_out(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
       if (this->dead(s, row)) continue;
-      const Real mean = this->moments(s.member, SOFTMAX, row)[0];
+      const Real mean = this->moments_.whole(s.member, SOFTMAX, row)[0];
       depart(s, block, row, this->saved_vector(s, 0, block, row) * (load(dvalue_ + this->at(block, row)) - mean));
     }
   }

@@ -85,31 +85,29 @@ def _cell(code: str) -> list[int]:
 
 
 def _sizes(operands: Operands, checkpoint_every: int) -> list[int]:
-    spec, x = operands.spec, operands.x
-    steps, batch = x.shape[:2]
-    input_size = operands.weights[0].shape[1]
-    hidden = operands.weights[0].shape[0] // len(spec.gates)
-    strides: list[int] = []
-    for kept in operands.masks[1:] or [x.new_empty(0)] * len(spec.states):
-        strides += (
-            [stride if size > 1 else 0 for size, stride in zip(kept.shape, kept.stride(), strict=True)]
-            if (kept.numel())
-            else [0, 0, 0]
-        )
-    projection = operands.states[0].shape[-1] if spec.projected else 0
-    return [
+    spec = operands.spec
+    steps, batch = operands.x.shape[:2]
+    rows, input_size = operands.weights[0].shape
+    numbers = [
         PRECISIONS[operands.dtype],
         int(operands.reverse),
         torch.get_num_threads(),
         steps,
         batch,
         input_size,
-        hidden,
-        projection,
+        rows // len(spec.gates),
+        operands.states[0].shape[-1] if spec.projected else 0,
         checkpoint_every,
         len(spec.states),
-        *strides,
     ]
+    if not operands.masks:
+        return numbers + [0] * (3 * len(spec.states))
+    for kept in operands.masks[1:]:
+        if kept.numel():
+            numbers += [stride if size > 1 else 0 for size, stride in zip(kept.shape, kept.stride(), strict=True)]
+        else:
+            numbers += [0, 0, 0]
+    return numbers
 
 
 @lru_cache(maxsize=1024)
@@ -137,9 +135,16 @@ class _Pointers:
         for tensor in tensors:
             if tensor is None:
                 self.numbers.append(0)
-                continue
-            self._alive.append(tensor)
-            self.numbers.append(tensor.data_ptr())
+            else:
+                self._alive.append(tensor)
+                self.numbers.append(tensor.data_ptr())
+
+
+def _plain(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Contiguous and of that dtype; the tensor itself where it is."""
+    if tensor.dtype != dtype:
+        tensor = tensor.to(dtype)
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
 def _check_symbols(operands: Operands) -> None:
@@ -149,24 +154,24 @@ def _check_symbols(operands: Operands) -> None:
 
 
 def _inputs(operands: Operands) -> _Pointers:
-    named = {name: weight.contiguous() for name, weight in operands.named_weights.items()}
-    wide = state_dtype(operands.dtype)
-    zoneout = operands.zoneout or [None] * len(operands.states)
+    dtype, x = operands.dtype, operands.x
+    wide = state_dtype(dtype)
+    named = operands.named_weights
     mask = operands.recurrent_mask
     pointers = _Pointers()
     if operands.symbols:
         _check_symbols(operands)
-        pointers.add(None, operands.x.contiguous(), named.pop("weight_ih").t().to(wide).contiguous())
+        pointers.add(None, x.contiguous(), named.pop("weight_ih").t().to(wide).contiguous())
     else:
-        pointers.add(operands.x.contiguous(), None, None)
-    pointers.add(*(named.get(name) for name in WEIGHTS))
+        pointers.add(_plain(x, dtype), None, None)
+    pointers.add(*(_plain(named[name], dtype) if name in named else None for name in WEIGHTS))
     pointers.add(
         None if operands.lengths is None else operands.lengths.contiguous(),
         None if operands.resets is None else operands.resets.contiguous(),
-        None if mask is None else mask.to(wide).contiguous(),
+        None if mask is None else _plain(mask, wide),
     )
-    pointers.add(*(state.to(wide).contiguous() for state in operands.states))
-    pointers.add(*zoneout)
+    pointers.add(*(_plain(state, wide) for state in operands.states))
+    pointers.add(*(operands.zoneout or [None] * len(operands.states)))
     return pointers
 
 
@@ -239,46 +244,52 @@ def run_backward(
     dx: Tensor | None,
     dweights: Sequence[Tensor],
 ) -> list[Tensor]:
-    """Fills dx, adds to `dweights` (in the dtype of the states), returns the gradients of the initial states."""
+    """Fills dx, adds to `dweights` (in the dtype of the states; maybe none), returns the initial states' gradients."""
     assert core is not None
     operands = _with_plain_masks(operands)
     states, wide = operands.states, state_dtype(operands.dtype)
     dstates = [torch.empty(state.shape, dtype=wide) for state in states]
-    named = dict(zip(operands.spec.parameter_names(), dweights, strict=True))
+    named = dict(zip(operands.spec.parameter_names(), dweights, strict=bool(dweights)))
     pointers = _inputs(operands)
-    pointers.add(y.contiguous(), saved, grads[0].to(operands.dtype).contiguous(), dx)
-    pointers.add(named.pop("weight_ih").t() if operands.symbols else None)  # a table's rows are the weight's columns
+    pointers.add(y.contiguous(), saved, _plain(grads[0], operands.dtype), dx)
+    table = named.pop("weight_ih", None) if operands.symbols else None
+    pointers.add(None if table is None else table.t())  # a table's rows are the weight's columns
     pointers.add(*(named.get(name) for name in WEIGHTS))
-    pointers.add(*(grad.to(wide).contiguous() for grad in grads[1:]))
+    pointers.add(*(_plain(grad, wide) for grad in grads[1:]))
     pointers.add(*dstates)
     core.backward(chosen(), _cell(operands.spec.code), _sizes(operands, 0), pointers.numbers)
     return [grad.to(state.dtype) for grad, state in zip(dstates, states, strict=True)]
 
 
 def backward(
-    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
+    operands: Operands,
+    grads: Sequence[Tensor],
+    y: Tensor,
+    finals: Sequence[Tensor],
+    saved: Tensor,
+    wants_x: bool = True,
+    wants_weights: bool = True,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Gradients of x, of each initial state and of each weight."""
-    dx, sums = new_gradients(operands)
+    """Gradients of x, of each initial state and of each weight; those of x or weights are left out if not wanted."""
+    dx, sums = new_gradients(operands, wants_x, wants_weights)
     dstates = run_backward(operands, grads, y, saved, dx, sums)
     return finished(operands, dx, dstates, sums)
 
 
-def new_gradients(operands: Operands) -> tuple[Tensor | None, list[Tensor]]:
+def new_gradients(operands: Operands, wants_x: bool, wants_weights: bool) -> tuple[Tensor | None, list[Tensor]]:
     """Room for the gradient of x, none for symbols, and zeros for those of the weights, in the dtype of the states."""
-    wide = state_dtype(operands.dtype)
-    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights]
-    if operands.symbols:
+    wide, symbols = state_dtype(operands.dtype), operands.symbols
+    sums = [torch.zeros(weight.shape, dtype=wide) for weight in operands.weights] if wants_weights else []
+    if symbols and sums:
         sums[0] = torch.zeros(*operands.weights[0].shape[::-1], dtype=wide).t()
-        return None, sums
-    return room_for(operands.x.shape, operands.x.dtype), sums
+    return room_for(operands.x.shape, operands.x.dtype) if wants_x and not symbols else None, sums
 
 
 def finished(
     operands: Operands, dx: Tensor | None, dstates: list[Tensor], sums: list[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """The gradients as the operator gives them."""
-    if operands.symbols:
+    if operands.symbols and sums:
         sums[0] = sums[0].contiguous()
-    dweights = [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=True)]
+    dweights = [total.to(weight.dtype) for total, weight in zip(sums, operands.weights, strict=bool(sums))]
     return torch.empty(0, dtype=operands.dtype) if dx is None else dx, dstates, dweights

@@ -35,11 +35,17 @@ def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...],
 
 
 def backward(
-    operands: Operands, grads: Sequence[Tensor], y: Tensor, finals: Sequence[Tensor], saved: Tensor
+    operands: Operands,
+    grads: Sequence[Tensor],
+    y: Tensor,
+    finals: Sequence[Tensor],
+    saved: Tensor,
+    wants_x: bool = True,
+    wants_weights: bool = True,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Gradients of x, of each initial state and of each weight."""
+    """Gradients of x, of each initial state and of each weight; those of x or weights are left out if not wanted."""
     steps, batch = operands.x.shape[:2]
-    dx, sums = new_gradients(operands)
+    dx, sums = new_gradients(operands, wants_x, wants_weights)
     carried = list(grads[1:])
     for segment in reversed(range(saved.shape[0])):
         begin, end = segment * STEPS, min((segment + 1) * STEPS, steps)  # of the walk

@@ -257,6 +257,8 @@ class Recurrent(nn.Module):
                 sides.append(y)
                 finals.append(last)
             output = torch.cat(sides, dim=-1) if self.bidirectional else sides[0]
+        if len(finals) == 1:
+            return output, [state.unsqueeze(0) for state in finals[0]]
         return output, [torch.stack(state) for state in zip(*finals, strict=True)]
 
     def _folds(self, x: Tensor, embedding: Tensor) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from peephole.operands import Operands, state_dtype
-from peephole.ops import equations
+from peephole.ops import equations, straight
 from peephole.ops.checks import check_operands
 from peephole.ops.operators import OPERATORS
 from peephole.ops.support import choose_kernel
@@ -77,6 +77,8 @@ def _run_whole(operands: Operands, backend: str, recompute: bool) -> tuple[Tenso
         return equations.run(operands)
     states, weights = list(operands.states), list(operands.weights)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *weights))
+    if straight.goes_straight(operands, kernel):
+        return straight.run(operands, kernel, save)
     y, finals, _ = OPERATORS[spec.family](
         x,
         states,

@@ -34,7 +34,7 @@ _BACKWARD_SCHEMA = (
 )
 
 
-class _NoAutocast:
+class NoAutocast:
     """Operands were cast at the edge (`functional`); inside a kernel nothing is cast again."""
 
     def __init__(self, device: str) -> None:
@@ -63,7 +63,7 @@ def _forward(
     save: bool,
 ) -> tuple[Tensor, list[Tensor], Tensor]:
     operands = Operands(parse_spec(spec), x, states, weights, lengths, resets, masks, reverse)
-    with _NoAutocast(x.device.type):
+    with NoAutocast(x.device.type):
         y, finals, saved = KERNELS[kernel].forward(operands, save)
     return y, list(finals), saved
 
@@ -120,7 +120,7 @@ def _backward(
     reverse: bool,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     operands = Operands(parse_spec(spec), x, states, weights, lengths, resets, masks, reverse)
-    with _NoAutocast(x.device.type):
+    with NoAutocast(x.device.type):
         return KERNELS[kernel].backward(operands, grads, y, finals, saved)
 
 
@@ -146,12 +146,8 @@ def _remember_forward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, l
 def _forward_autograd(backward: Callable[..., Any]) -> Callable[..., Any]:
     def run(ctx: Any, dy: Tensor | None, dfinals: list[Tensor | None] | None, _: Tensor | None) -> tuple[Any, ...]:
         x, lengths, resets, y, saved, *rest = ctx.saved_tensors
-        states, weights, masks, finals = _parted(rest, ctx.counts)
-        upstream = (dy, *(dfinals or [None] * len(finals)))
-        given = [
-            torch.zeros_like(output) if grad is None else grad
-            for grad, output in zip(upstream, (y, *finals), strict=True)
-        ]
+        states, weights, masks, finals = parted(rest, ctx.counts)
+        given = given_gradients((dy, *(dfinals or [None] * len(finals))), (y, *finals))
         dx, dstates, dweights = backward(
             given, x, states, weights, lengths, resets, masks, y, finals, saved, *ctx.static
         )
@@ -171,7 +167,12 @@ def _forward_autograd(backward: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _parted(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+def given_gradients(upstream: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Zeros where no gradient came."""
+    return [torch.zeros_like(output) if grad is None else grad for grad, output in zip(upstream, outputs, strict=True)]
+
+
+def parted(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
     """The tensors in groups of `counts` and the rest."""
     groups, start = [], 0
     for count in counts:
@@ -190,7 +191,7 @@ def _remember_backward(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights: list[Tensor]) -> tuple[Any, ...]:
     """Second derivatives, through the reference: y, finals and saved depend on x, states and weights only."""
     x, lengths, resets, *rest = ctx.saved_tensors
-    masks, grads, states, weights = _parted(rest, ctx.counts)
+    masks, grads, states, weights = parted(rest, ctx.counts)
     spec, reverse = ctx.static
     deeper = torch.is_grad_enabled()  # someone differentiates this once more
     with torch.enable_grad():
@@ -199,7 +200,7 @@ def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights:
             for tensor in (*grads, *states, *weights, *([x] if x.is_floating_point() else []))
         ]
         vectors = x.is_floating_point()
-        grads, states, weights, given_x = _parted(leaves, (len(grads), len(states), len(weights)))
+        grads, states, weights, given_x = parted(leaves, (len(grads), len(states), len(weights)))
         x = given_x[0] if vectors else x
         operands = Operands(spec, x, states, weights, lengths, resets, masks, reverse)
         first = equations.gradients(operands, grads, create_graph=True)
@@ -216,7 +217,7 @@ def _backward_autograd(ctx: Any, ddx: Tensor, ddstates: list[Tensor], ddweights:
             create_graph=deeper,
         )
     second = [torch.zeros_like(leaf) if grad is None else grad for grad, leaf in zip(second, leaves, strict=True)]
-    dgrads, dstates, dweights, dx = _parted(second, (len(grads), len(states), len(weights)))
+    dgrads, dstates, dweights, dx = parted(second, (len(grads), len(states), len(weights)))
     no_masks, no_finals = [None] * len(masks), [None] * len(states)
     return (
         dgrads,
@@ -252,8 +253,10 @@ def define_operators(family: str) -> None:
     )
     torch.library.register_autograd(backward_name, _backward_autograd, setup_context=_remember_backward, lib=_library)
     OPERATORS[family] = getattr(torch.ops.peephole, family).default
+    BACKWARDS[family] = backward
 
 
 OPERATORS: dict[str, Callable[..., tuple[Tensor, list[Tensor], Tensor]]] = {}
+BACKWARDS: dict[str, Callable[..., tuple[Tensor, list[Tensor], list[Tensor]]]] = {}
 for _family in BUILT_IN:
     define_operators(_family)
