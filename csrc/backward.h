@@ -323,7 +323,7 @@ class BackwardSequence : public Sequence<P> {
           target.data += share.first_row * LANE;
           multiply<P>(product.operands->at(this->layer_.steps - 1) + share.first_row * LANE, LANE, product.blocks.data(),
                       share.last_row - share.first_row, product.weights, product.columns.data(), first, last_block,
-                      target, product.fresh ? this->zeros_ : nullptr);
+                      target, product.fresh ? this->zeros_ : nullptr, last_block);
         }
       }
     }
@@ -433,7 +433,7 @@ class BackwardSequence : public Sequence<P> {
     const long size = this->layer_.input;
     multiply<P>(dz_.rows.at(start) + first_row * LANE, LANE, dz_input_offsets_.data(), last_row - first_row,
                 input_weights_, input_columns_.data(), 0, int(input_columns_.size()),
-                {dx_ + first_row * LANE, this->chunk_rows_ * LANE}, this->zeros_);
+                {dx_ + first_row * LANE, this->chunk_rows_ * LANE}, this->zeros_, 0);
     for (long i = first_row; i < last_row;) {  // the rows of one step
       const long n = first_step - i / this->batch_, row = i % this->batch_;
       const long rows = std::min(last_row - i, this->batch_ - row);

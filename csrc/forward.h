@@ -238,7 +238,7 @@ class ForwardSequence : public Sequence<P> {
 
   void multiply_input(const Operand* input, long row, long rows, int first, int last) {
     multiply<P>(input + row * LANE, LANE, input_offsets_.data(), rows, input_weights_, input_columns_.data(), first, last,
-                {this->z_ + row * LANE, this->chunk_rows_ * LANE}, this->bias_);
+                {this->z_ + row * LANE, this->chunk_rows_ * LANE}, this->bias_, last);
   }
 
   // Input products that were made beforehand, one row for each symbol.

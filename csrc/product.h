@@ -280,11 +280,11 @@ constexpr long AHEAD_FROM = 384;  // shorter products have weights that stay in 
 
 // Column block j of the product is added to block `columns[j]` of the target (or starts from `start`, V numbers for each
 // j, where that is given), for j from `first` to `last`. The rows begin at `rows`, `row_stride` apart; their k-th number
-// lies in block k / V at `blocks[k / V]`.
+// lies in block k / V at `blocks[k / V]`. The caller goes on with column `next`.
 template <class P>
 void multiply(const typename P::Operand* rows, long row_stride, const long* blocks, long row_count,
               const Packed<P>& weights, const int* columns, int first, int last, Blocked<typename P::Real> target,
-              const typename P::Real* start = nullptr) {
+              const typename P::Real* start, int next) {
   constexpr int V = BLOCK<P>;
   if (row_count <= 0) return;
   const long tiles = tiles_of(row_count);
@@ -297,7 +297,7 @@ void multiply(const typename P::Operand* rows, long row_stride, const long* bloc
   const long share = weights.stride * width / tiles;
   a.ahead_lines = weights.size < AHEAD_FROM || tiles == 1 ? 0 : (V * share / weights.size + LINE<P> - 1) / LINE<P>;
   for (int column = first; column < last; column += width) {
-    const int together = std::min(width, last - column);
+    const int together = std::min(width, last - column), following = column + width < last ? column + width : next;
     for (long k = 0; k < weights.size; k += MOST_STEPS_AT_ONCE) {
       a.size = std::min(MOST_STEPS_AT_ONCE, weights.size - k);
       a.blocks = blocks + k / V;
@@ -307,7 +307,7 @@ void multiply(const typename P::Operand* rows, long row_stride, const long* bloc
       for (long i = 0; i < tiles; i++) {  // of nearly equal size
         const long height = (row_count - row + tiles - i - 1) / (tiles - i);
         a.rows = rows + row * row_stride;
-        a.ahead = weights.data + (column + width) * weights.stride + i * share + k / V * a.ahead_lines * LINE<P>;
+        a.ahead = weights.data + following * weights.stride + i * share + k / V * a.ahead_lines * LINE<P>;
         for (int n = 0; n < together; n++) a.target[n] = target.data + columns[column + n] * target.stride + row * V;
         TILES<P>[height - 1][together - 1](a);
         row += height;

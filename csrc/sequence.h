@@ -464,15 +464,21 @@ class Sequence {
     for (const auto& product : phase.products) {
       while (together * product.columns_per_unit % width) together++;
     }
-    for (int unit = first; unit < last; unit += together) {
-      const int end = std::min(unit + together, last);
+    // There and back: a step begins with the weights that the step before ended with, which are still in the cache.
+    const bool back = walk % 2;
+    const int groups = (last - first + together - 1) / together;
+    for (int i = 0; i < groups; i++) {
+      const int group = back ? groups - 1 - i : i;
+      const int unit = first + group * together, end = std::min(unit + together, last);
+      const int next = back ? unit - together : end;
       for (const auto& product : phase.products) {
         if (walk + product.shift < 0) continue;
         Blocked<Real> target = product.target;
         target.data += ((product.by_chunk ? s.chunk_row : 0) + share.first_row) * LANE;
         multiply<P>(product.operands->at(walk + product.shift) + share.first_row * LANE, LANE, product.blocks.data(),
                     rows, product.weights, product.columns.data(), unit * product.columns_per_unit,
-                    end * product.columns_per_unit, target, product.fresh ? zeros_ : nullptr);
+                    end * product.columns_per_unit, target, product.fresh ? zeros_ : nullptr,
+                    std::max(next, 0) * product.columns_per_unit);
       }
       if (!phase.point) continue;
       for (int block = unit; block < end; block++) (cell.*phase.point)(s, block, share.first_row, share.last_row);
