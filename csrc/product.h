@@ -83,7 +83,7 @@ constexpr int TILE_ROWS = 6;
 constexpr int TILE_COLUMNS[TILE_ROWS + 1] = {0, 8, 8, 4, 4, 4, 4};
 constexpr int OUTER_COLUMNS = 4;
 #else  // sixteen registers
-constexpr int TILE_COLUMNS[TILE_ROWS + 1] = {0, 8, 4, 3, 2, 2, 2};
+constexpr int TILE_COLUMNS[TILE_ROWS + 1] = {0, 8, 4, 3, 3, 2, 2};
 constexpr int OUTER_COLUMNS = 3;  // of at most four rows
 #endif
 constexpr int MOST_COLUMNS = 8;
@@ -113,16 +113,23 @@ struct TileArguments {
 template <class P>
 constexpr long LINE = 64 / sizeof(typename P::Operand);  // numbers in a cache line
 
+// A pointer of which the compiler knows nothing, so that it keeps this one and adds constants to it, rather than many.
+template <class T>
+PEEPHOLE_INLINE const T* opaque(const T* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
                                   const typename P::Operand* const (&rows)[ROWS], long lane,
-                                  const typename P::Operand* weights, long weight_stride) {
+                                  const typename P::Operand* const (&weights)[COLUMNS], long at) {
   using Operand = typename P::Operand;
   if constexpr (std::is_same_v<Operand, BFloat16>) {
 #if defined(__AVX512BF16__) && PEEPHOLE_BYTES == 64
     __m512bh columns[COLUMNS];
 #pragma GCC unroll 8
-    for (int n = 0; n < COLUMNS; n++) columns[n] = (__m512bh)_mm512_loadu_si512(weights + n * weight_stride);
+    for (int n = 0; n < COLUMNS; n++) columns[n] = (__m512bh)_mm512_loadu_si512(weights[n] + at);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
       int32_t pair;
@@ -137,7 +144,7 @@ PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS
   } else {
     Vector<Operand> columns[COLUMNS];
 #pragma GCC unroll 8
-    for (int n = 0; n < COLUMNS; n++) columns[n] = load(weights + n * weight_stride);
+    for (int n = 0; n < COLUMNS; n++) columns[n] = load(weights[n] + at);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
       const Operand row = rows[r][lane];
@@ -175,25 +182,23 @@ __attribute__((noinline)) void tile(const TileArguments<P>& arguments) {
   const TileArguments<P> a = arguments;  // which nothing that is stored can change
   Vector<typename P::Real> sums[ROWS][COLUMNS];
   open_sums<P>(a, sums);
-  const typename P::Operand* weights = a.weights;
+  const typename P::Operand *rows[ROWS], *weights[COLUMNS], *ahead = a.ahead;
+  for (int n = 0; n < COLUMNS; n++) weights[n] = a.weights + n * a.weight_stride;
   const long* block = a.blocks;
   long left = a.size;
-  const typename P::Operand* ahead = a.ahead;
   for (; left >= V; left -= V, block++) {
     for (long line = 0; line < a.ahead_lines; line++, ahead += LINE<P>) __builtin_prefetch(ahead, 0, 2);
-    const typename P::Operand* rows[ROWS];
     for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
 #pragma GCC unroll 16
     for (int lane = 0; lane < V; lane += pair) {
-      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights + lane * V, a.weight_stride);
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, lane * V);
     }
-    weights += V * V;
+    for (int n = 0; n < COLUMNS; n++) weights[n] = opaque(weights[n] + V * V);
   }
   if (left > 0) {
-    const typename P::Operand* rows[ROWS];
     for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
-    for (int lane = 0; lane < left; lane += pair, weights += V * pair) {
-      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, a.weight_stride);
+    for (int lane = 0; lane < left; lane += pair) {
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, lane * V);
     }
   }
   close_sums<P>(a, sums);
@@ -211,11 +216,12 @@ __attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) sums[r][n] = Vector<typename P::Real>{};
   }
-  const typename P::Operand* rows[ROWS];
+  const typename P::Operand *rows[ROWS], *weights[COLUMNS];
+  for (int n = 0; n < COLUMNS; n++) weights[n] = a.weights + n * a.weight_stride;
   for (int r = 0; r < ROWS; r++) rows[r] = a.rows + r * pair;
   long k = 0;
   do {
-    multiply_add<P, ROWS, COLUMNS>(sums, rows, k, a.weights + k, a.weight_stride);
+    multiply_add<P, ROWS, COLUMNS>(sums, rows, k, weights, k);
     k += V * pair;
   } while (k < a.size * V * pair);
   // Added to what earlier chunks left, rather than started from it: a long sum loses less in parts.
