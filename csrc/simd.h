@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -213,11 +214,20 @@ PEEPHOLE_INLINE Vector<Real> tanh(Vector<Real> x) {
   return quotient<Real>(minus_one, minus_one + Real(2));
 }
 
+// The upper half is added to the lower, and so on.
+template <int HALF, class T, int... LANE>
+PEEPHOLE_INLINE T folded(Vector<T> value, std::integer_sequence<int, LANE...> lanes) {
+  value = value + __builtin_shufflevector(value, value, ((LANE + HALF) % LANES<T>)...);
+  if constexpr (HALF > 1) {
+    return folded<HALF / 2, T>(value, lanes);
+  } else {
+    return value[0];
+  }
+}
+
 template <class Real>
 PEEPHOLE_INLINE Real sum(Vector<Real> value) {
-  Real total = 0;
-  for (int lane = 0; lane < LANES<Real>; lane++) total += value[lane];
-  return total;
+  return folded<LANES<Real> / 2, Real>(value, std::make_integer_sequence<int, LANES<Real>>{});
 }
 
 // Denormal numbers are zero while this lives: they cost a hundred cycles each, and carry nothing.

@@ -73,12 +73,21 @@ class LstmBackward : public BackwardSequence<P> {
     }
     output.products.insert(output.products.end(), others.begin(), others.end());
     const bool plain = shape_.plain && this->undisturbed() && !this->layer_.projection;
+    const bool norm_at_once = norm && !shape_.output_sees_cell;
     output.point = plain && shape_.diagonal ? &Self::template plain_step<true>
                    : plain                  ? &Self::template plain_step<false>
+                   : norm_at_once           ? &Self::all_normal
                    : norm                   ? &Self::output_normal
                    : waits                  ? &Self::output_gate
                                             : &Self::output_and_gates;
     phases.push_back(output);
+    if (norm_at_once) {
+      Phase phase;
+      phase.before = &Self::find_all;
+      phase.point = &Self::all_unnormal;
+      phases.push_back(phase);
+      return phases;
+    }
     if (norm) {
       Phase phase;
       phase.before = &Self::find_output;
@@ -394,6 +403,46 @@ class LstmBackward : public BackwardSequence<P> {
       for (int gate = 0; gate < 3; gate++) {
         if (shape_.slot[gate] >= 0) this->moments_.find_sums(s.member, shape_.slot[gate], row);
       }
+    }
+  }
+
+  void find_all(const Step& s, long first, long last) {
+    find_output(s, first, last);
+    find_early(s, first, last);
+  }
+
+  // Where the output gate does not see c_t, no gate's gradient waits for another's.
+  void all_normal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) {
+        pass(s, block, row);
+        continue;
+      }
+      const Gates g = read(s, block, row);
+      const auto arrived = this->arrived(s, CELL, block, row);
+      V dcell = arrived.value;
+      V dz[4] = {};
+      dz[3] = output_gradient(s, block, row, g, dcell);
+      gate_gradients(s, block, row, g, dcell, dz);
+      for (int gate = 0; gate < 4; gate++) {
+        if (shape_.slot[gate] >= 0) this->enter_normal(s, shape_.slot[gate], block, row, dz[gate]);
+      }
+      store(dcell_ + this->at(block, row), dcell);
+      this->hand_on(CELL, block, row, arrived.kept);
+    }
+  }
+
+  void all_unnormal(const Step& s, int block, long first, long last) {
+    for (long row = first; row < last; row++) {
+      if (this->dead(s, row)) continue;
+      const Gates g = read(s, block, row);
+      V dcell = load(dcell_ + this->at(block, row));
+      V dz[4] = {};
+      for (int gate = 0; gate < 4; gate++) {
+        if (shape_.slot[gate] >= 0) dz[gate] = leave(s, gate, block, row);
+      }
+      close_output(s, block, row, g, dz[3], dcell);
+      close(s, block, row, g, dcell, kept_by_cell(block, row), dz);
     }
   }
 

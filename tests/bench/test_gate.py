@@ -108,6 +108,14 @@ def test_a_peer_that_is_not_installed_names_the_extra(monkeypatch: pytest.Monkey
     assert "pip install 'peephole[onnx]'" in said
 
 
+def test_a_processor_without_bfloat16_has_no_peer_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    refusal = peers.PEERS["torch"].refusal
+    assert "this processor lacks" in str(refusal(Case("lstm", SHAPE, dtype="bfloat16")))
+    assert refusal(Case("gru", SHAPE, dtype="bfloat16")) is None
+    assert refusal(Case("lstm", SHAPE)) is None
+
+
 def test_errors_are_relative_and_nan_fails() -> None:
     want = torch.tensor([3.0, 4.0], dtype=torch.float64)
     assert gate.relative_error(want, want) == 0

@@ -82,7 +82,11 @@ def ours(setup: Setup, name: str = OURS) -> Contestant:
 
 def _not_in_torch(case: Case) -> str | None:
     lacking = case.spec.beyond_torch or ("noise in the recurrence" if case.noise else "")
-    return f"torch.nn has no {lacking}" if lacking else None
+    if lacking:
+        return f"torch.nn has no {lacking}"
+    if case.spec.family == "lstm" and case.dtype == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "this processor lacks the instructions for oneDNN's bfloat16, in which torch.nn runs the LSTM"
+    return None
 
 
 def _torch(setup: Setup) -> Contestant:
