@@ -68,11 +68,11 @@ void pack_transposed(typename P::Operand* to, const typename P::External* matrix
       Vector<Word> rows[V];
       for (int lane = 0; lane < V; lane++) {
         const External* from = matrix + lane * row_stride + k;
-        rows[lane] = lane < lanes ? load(reinterpret_cast<const Word*>(from)) : Vector<Word>{};
+        rows[lane] = lane < lanes ? load_bits<Word>(from) : Vector<Word>{};
         if (lane < lanes) __builtin_prefetch(from + 4 * V * pair);  // so many rows at once are no stream to the hardware
       }
       transpose<Word>(rows, std::make_integer_sequence<int, V>{});
-      for (int i = 0; i < V; i++) store(reinterpret_cast<Word*>(to + (k + i * pair) * V), rows[i]);
+      for (int i = 0; i < V; i++) store_bits<Word>(to + (k + i * pair) * V, rows[i]);
     }
   }
   for (; k < padded; k += pair) {
@@ -93,10 +93,8 @@ void pack_rows(typename P::Operand* to, const typename P::External* matrix, long
   if (lanes == V && size == V) {
     for (int k = 0; k < V; k += pair) {
       if constexpr (pair == 2) {
-        HalfVector rows[2];
-        std::memcpy(&rows[0], matrix + k * row_stride, sizeof rows[0]);
-        std::memcpy(&rows[1], matrix + (k + 1) * row_stride, sizeof rows[1]);
-        store(reinterpret_cast<uint32_t*>(to + k * V), side_by_side(rows[0], rows[1]));
+        store_bits<uint32_t>(to + k * V,
+                             side_by_side(load_half(matrix + k * row_stride), load_half(matrix + (k + 1) * row_stride)));
       } else {
         for (int lane = 0; lane < V; lane++) to[k * V + lane] = as_operand<P>(matrix[k * row_stride + lane]);
       }
@@ -120,10 +118,8 @@ void interleave(typename P::Operand* to, const typename P::Operand* from, long c
   constexpr int V = BLOCK<P>;
   static_assert(PAIR<P> == 2);
   for (long row = 0; row < count; row += 2) {
-    HalfVector rows[2] = {};
-    std::memcpy(&rows[0], from + row * V, sizeof rows[0]);
-    if (row + 1 < count) std::memcpy(&rows[1], from + (row + 1) * V, sizeof rows[1]);
-    store(reinterpret_cast<uint32_t*>(to + row * V), side_by_side(rows[0], rows[1]));
+    const HalfVector second = row + 1 < count ? load_half(from + (row + 1) * V) : HalfVector{};
+    store_bits<uint32_t>(to + row * V, side_by_side(load_half(from + row * V), second));
   }
 }
 

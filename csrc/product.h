@@ -55,8 +55,7 @@ constexpr int PAIR = std::is_same_v<typename P::Operand, BFloat16> ? 2 : 1;
 template <class P>
 PEEPHOLE_INLINE void store_operand(typename P::Operand* to, Vector<typename P::Real> value) {
   if constexpr (std::is_same_v<typename P::Operand, BFloat16>) {
-    HalfVector half = narrow(value);
-    std::memcpy(to, &half, sizeof half);
+    store_half(to, narrow(value));
   } else if constexpr (std::is_same_v<P, Half>) {
     store(to, rounded_to_bfloat16(value));
   } else {
@@ -67,9 +66,7 @@ PEEPHOLE_INLINE void store_operand(typename P::Operand* to, Vector<typename P::R
 template <class P>
 PEEPHOLE_INLINE Vector<typename P::Real> load_operand(const typename P::Operand* from) {
   if constexpr (std::is_same_v<typename P::Operand, BFloat16>) {
-    HalfVector half;
-    std::memcpy(&half, from, sizeof half);
-    return widen(half);
+    return widen(load_half(from));
   } else {
     return load(from);
   }

@@ -43,19 +43,42 @@ PEEPHOLE_INLINE Vector<T> splat(T value) {
   return value - Vector<T>{};
 }
 
+// Anywhere in an array of T. Not memcpy, after which a compiler takes every pointer of ours to have changed.
+template <class T>
+struct Anywhere {
+  typedef T type __attribute__((vector_size(PEEPHOLE_BYTES), aligned(alignof(T))));
+};
+
 template <class T>
 PEEPHOLE_INLINE Vector<T> load(const T* from) {
+  return *reinterpret_cast<const typename Anywhere<T>::type*>(from);
+}
+
+template <class T>
+PEEPHOLE_INLINE void store(T* to, Vector<T> value) {
+  *reinterpret_cast<typename Anywhere<T>::type*>(to) = value;
+}
+
+// Numbers of another type than T that are looked at as such.
+template <class T>
+PEEPHOLE_INLINE Vector<T> load_bits(const void* from) {
   Vector<T> value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
 
 template <class T>
-PEEPHOLE_INLINE void store(T* to, Vector<T> value) {
+PEEPHOLE_INLINE void store_bits(void* to, Vector<T> value) {
   std::memcpy(to, &value, sizeof value);
 }
 
 // --- bfloat16: rounded to nearest, ties to even ---
+
+typedef uint16_t HalfAnywhere __attribute__((vector_size(PEEPHOLE_BYTES / 2), aligned(alignof(uint16_t))));
+
+PEEPHOLE_INLINE HalfVector load_half(const BFloat16* from) { return *reinterpret_cast<const HalfAnywhere*>(from); }
+
+PEEPHOLE_INLINE void store_half(BFloat16* to, HalfVector value) { *reinterpret_cast<HalfAnywhere*>(to) = value; }
 
 PEEPHOLE_INLINE Vector<float> widen(HalfVector half) {
   auto bits = __builtin_convertvector(half, Vector<uint32_t>) << 16;
@@ -82,12 +105,9 @@ template <class Real, class External>
 PEEPHOLE_INLINE Vector<Real> load_external(const External* from, int lanes) {
   constexpr int full = LANES<Real>;
   if constexpr (std::is_same_v<External, BFloat16>) {
+    if (lanes == full) return widen(load_half(from));
     HalfVector half{};
-    if (lanes == full) {
-      std::memcpy(&half, from, sizeof half);
-    } else {
-      std::memcpy(&half, from, lanes * sizeof(BFloat16));
-    }
+    std::memcpy(&half, from, lanes * sizeof(BFloat16));
     return widen(half);
   } else {
     if (lanes == full) return load(from);
@@ -101,17 +121,17 @@ template <class Real, class External>
 PEEPHOLE_INLINE void store_external(External* to, Vector<Real> value, int lanes) {
   constexpr int full = LANES<Real>;
   if constexpr (std::is_same_v<External, BFloat16>) {
-    HalfVector half = narrow(value);
+    const HalfVector half = narrow(value);
     if (lanes == full) {
-      std::memcpy(to, &half, sizeof half);
+      store_half(to, half);
     } else {
-      std::memcpy(to, &half, lanes * sizeof(BFloat16));
+      for (int lane = 0; lane < lanes; lane++) to[lane].bits = half[lane];
     }
   } else {
     if (lanes == full) {
       store(to, value);
     } else {
-      std::memcpy(to, &value, lanes * sizeof(Real));
+      for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
     }
   }
 }
