@@ -127,8 +127,6 @@ class ForwardSequence : public Sequence<P> {
     this->moments_.note_spread(gate, block, row, z);
   }
 
-
-
  private:
   // Biases of the pre-activations that x feeds, in the order of the product's columns.
   void fill_bias() {

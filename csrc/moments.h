@@ -1,6 +1,7 @@
 // Moments over the units of a row, put together from those of its unit blocks in one order, whoever computed them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "product.h"
@@ -21,13 +22,26 @@ class Moments {
     rows_ = rows;
     units_ = units;
     blocks_ = blocks_of<P>(units);
-    room(parts_, size_t(rows) * count * blocks_ * 2);
+    padded_ = blocks_of<P>(blocks_) * LANE;
+    const size_t parts = size_t(rows) * count * 2 * padded_;
+    room(parts_, parts);
     room(whole_, size_t(members) * rows * count * 2);
+    room(sizes_, padded_);
+    if (!sizes_) return;
+    std::fill(parts_, parts_ + parts, Real(0));  // what lies behind the last block counts for nothing, but is read
+    for (int b = 0; b < padded_; b++) sizes_[b] = b < blocks_ ? Real(lanes_of<P>(units, b)) : Real(0);
   }
 
-  // Two numbers of a unit block, and of a row.
-  Real* part(int which, int block, long row) const { return parts_ + ((row * count_ + which) * blocks_ + block) * 2; }
+  // Two numbers of each unit block, [blocks] of the first and of the second; two of a whole row.
+  Real* first(int which, long row) const { return parts_ + (row * count_ + which) * 2 * padded_; }
+  Real* second(int which, long row) const { return first(which, row) + padded_; }
   Real* whole(int member, int which, long row) const { return whole_ + ((member * rows_ + row) * count_ + which) * 2; }
+
+  PEEPHOLE_INLINE void note(int which, int block, long row, Real one, Real two) {
+    Real* to = first(which, row) + block;
+    to[0] = one;
+    to[padded_] = two;
+  }
 
   // Mean and sum of squared differences of one block (Chan, Golub & LeVeque 1979).
   PEEPHOLE_INLINE void note_spread(int which, int block, long row, V value) {
@@ -42,51 +56,49 @@ class Moments {
       mean /= lanes;
       for (int i = 0; i < lanes; i++) spread += (value[i] - mean) * (value[i] - mean);
     }
-    Real* to = part(which, block, row);
-    to[0] = mean;
-    to[1] = spread;
+    note(which, block, row, mean, spread);
   }
 
   // Mean and 1 / standard deviation of a row.
   const Real* find_spread(int member, int which, long row) {
     const Real epsilon = Real(1e-5);  // torch.nn.LayerNorm's
-    const Real* from = part(which, 0, row);
-    Real mean = 0, spread = 0;
-    for (int b = 0; b < blocks_; b++) mean += from[2 * b] * lanes_of<P>(units_, b);
-    mean /= units_;
-    for (int b = 0; b < blocks_; b++) {
-      const Real difference = from[2 * b] - mean;
-      spread += from[2 * b + 1] + difference * difference * lanes_of<P>(units_, b);
+    const Real *means = first(which, row), *spreads = second(which, row);
+    V total{};
+    for (int b = 0; b < padded_; b += LANE) total = total + load(means + b) * load(sizes_ + b);
+    const Real mean = sum<Real>(total) / units_;
+    total = V{};
+    for (int b = 0; b < padded_; b += LANE) {
+      const V difference = load(means + b) - mean;
+      total = total + (load(spreads + b) + difference * difference * load(sizes_ + b));
     }
     Real* to = whole(member, which, row);
     to[0] = mean;
-    to[1] = Real(1) / std::sqrt(spread / units_ + epsilon);
+    to[1] = Real(1) / std::sqrt(sum<Real>(total) / units_ + epsilon);
     return to;
   }
 
-  PEEPHOLE_INLINE void note_sums(int which, int block, long row, V first, V second) {
-    Real* to = part(which, block, row);
-    to[0] = sum<Real>(first);
-    to[1] = sum<Real>(second);
+  PEEPHOLE_INLINE void note_sums(int which, int block, long row, V one, V two) {
+    note(which, block, row, sum<Real>(one), sum<Real>(two));
   }
 
   void find_sums(int member, int which, long row) {
-    const Real* from = part(which, 0, row);
-    Real first = 0, second = 0;
-    for (int b = 0; b < blocks_; b++) {
-      first += from[2 * b];
-      second += from[2 * b + 1];
+    const Real *ones = first(which, row), *twos = second(which, row);
+    V one{}, two{};
+    for (int b = 0; b < padded_; b += LANE) {
+      one = one + load(ones + b);
+      two = two + load(twos + b);
     }
     Real* to = whole(member, which, row);
-    to[0] = first;
-    to[1] = second;
+    to[0] = sum<Real>(one);
+    to[1] = sum<Real>(two);
   }
 
  private:
-  int count_ = 0, blocks_ = 0;
+  int count_ = 0, blocks_ = 0, padded_ = 0;
   long rows_ = 0, units_ = 0;
-  Real* parts_ = nullptr;  // [rows][count][blocks][2]
+  Real* parts_ = nullptr;  // [rows][count][2][blocks, to whole vectors]
   Real* whole_ = nullptr;  // [members][rows][count][2]
+  Real* sizes_ = nullptr;  // units in each block
 };
 
 }  // namespace peephole::PEEPHOLE_ISA

@@ -145,9 +145,7 @@ class RnnForward : public ForwardSequence<P> {
       Real largest = z[0], total = 0;
       for (int i = 1; i < lanes; i++) largest = z[i] > largest ? z[i] : largest;
       for (int i = 0; i < lanes; i++) total += std::exp(z[i] - largest);
-      Real* to = this->moments_.part(SOFTMAX, block, row);
-      to[0] = largest;
-      to[1] = total;
+      this->moments_.note(SOFTMAX, block, row, largest, total);
     }
   }
 
@@ -161,10 +159,10 @@ class RnnForward : public ForwardSequence<P> {
 
   void find_softmax(const Step& s, long first, long last) {
     for (long row = first; row < last; row++) {
-      const Real* from = this->moments_.part(SOFTMAX, 0, row);
-      Real largest = from[0], total = 0;
-      for (int b = 1; b < this->units_; b++) largest = from[2 * b] > largest ? from[2 * b] : largest;
-      for (int b = 0; b < this->units_; b++) total += from[2 * b + 1] * std::exp(from[2 * b] - largest);
+      const Real *maxima = this->moments_.first(SOFTMAX, row), *totals = this->moments_.second(SOFTMAX, row);
+      Real largest = maxima[0], total = 0;
+      for (int b = 1; b < this->units_; b++) largest = maxima[b] > largest ? maxima[b] : largest;
+      for (int b = 0; b < this->units_; b++) total += totals[b] * std::exp(maxima[b] - largest);
       Real* to = this->moments_.whole(s.member, SOFTMAX, row);
       to[0] = largest;
       to[1] = 1 / total;

@@ -30,9 +30,9 @@ def test_everybody_agrees_with_the_equations(cell: str, dtype: str, mode: str) -
         assert complaint is None, one.name
         assert error <= gate.TOLERANCES[dtype], one.name
     names = {one.name for one in took_part}
-    able = cell != "lstm" or dtype == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    assert ("torch.nn" in names) == (able and cell in ("lstm", "gru", "rnn", "rnn-relu"))
-    assert "product" in names
+    able = dtype == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert ("torch.nn" in names) == (cell in ("gru", "rnn", "rnn-relu") or (cell == "lstm" and able))
+    assert ("product" in names) == able
     assert ("loop" in names) == (
         dtype == "float32" and cell not in ("rnn-relu", "gru-before", "lstm-coupled", "lstm-noise")
     )
@@ -114,6 +114,7 @@ def test_a_processor_without_bfloat16_has_no_peer_there(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     refusal = peers.PEERS["torch"].refusal
     assert "this processor lacks" in str(refusal(Case("lstm", SHAPE, dtype="bfloat16")))
+    assert "this processor lacks" in str(peers.PEERS["product"].refusal(Case("gru", SHAPE, dtype="bfloat16")))
     assert refusal(Case("gru", SHAPE, dtype="bfloat16")) is None
     assert refusal(Case("lstm", SHAPE)) is None
 

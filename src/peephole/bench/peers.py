@@ -84,9 +84,13 @@ def _not_in_torch(case: Case) -> str | None:
     lacking = case.spec.beyond_torch or ("noise in the recurrence" if case.noise else "")
     if lacking:
         return f"torch.nn has no {lacking}"
-    if case.spec.family == "lstm" and case.dtype == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return "this processor lacks the instructions for oneDNN's bfloat16, in which torch.nn runs the LSTM"
-    return None
+    return _without_bfloat16(case) if case.spec.family == "lstm" else None
+
+
+def _without_bfloat16(case: Case) -> str | None:
+    if case.dtype != "bfloat16" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return "this processor lacks the instructions for bfloat16 in oneDNN, torch's LSTM and matrix products"
 
 
 def _torch(setup: Setup) -> Contestant:
@@ -156,10 +160,6 @@ def _plain(setup: Setup) -> Contestant:
     return ours(make_setup(replace(setup.case, cell="lstm"), setup.layer.backend), "peephole lstm")
 
 
-def _never(case: Case) -> str | None:
-    return None
-
-
 def _is_float32(case: Case) -> str | None:
     return "" if case.dtype == "float32" else None
 
@@ -172,7 +172,7 @@ PEERS: dict[str, Peer] = {
     "torch": Peer("torch.nn", _not_in_torch, _torch),
     "onnxruntime": Peer("onnxruntime", _not_in_onnx, _onnx),
     "loop": Peer("loop", loop.refusal, _loop),
-    "product": Peer("product", _never, _product),
+    "product": Peer("product", _without_bfloat16, _product),
     "float32": Peer("peephole float32", _is_float32, _float32),
     "lstm": Peer("peephole lstm", _is_no_variant, _plain),
 }
