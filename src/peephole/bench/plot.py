@@ -81,7 +81,9 @@ def picture(found: Report | Growth) -> bytes:
     figure = Figure(figsize=(5 * len(axes), 5), layout="constrained")
     for ax, axis in zip(figure.subplots(1, len(axes), squeeze=False)[0], axes, strict=True):
         found.plot(ax, axis)
-    figure.axes[-1].legend(frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.axes[-1].legend(
+        frameon=False, fontsize="x-small", handlelength=3.5, loc="upper left", bbox_to_anchor=(1.0, 1.0)
+    )
     return _png(figure)
 
 
