@@ -337,37 +337,47 @@ class LstmBackward : public BackwardSequence<P> {
     }
   }
 
+  // The gradients of c_t as far as h_t's and the next step's make it, and of the output gate's pre-activation; false where
+  // the row is past its end.
+  PEEPHOLE_INLINE bool arrive(const Step& s, int block, long row, Gates& g, V& dcell, V& kept, V& doutput) {
+    if (this->dead(s, row)) {
+      pass(s, block, row);
+      if (dcell_) store(dcell_ + this->at(block, row), V{});
+      return false;
+    }
+    g = read(s, block, row);
+    const auto arrived = this->arrived(s, CELL, block, row);
+    dcell = arrived.value;
+    kept = arrived.kept;
+    doutput = output_gradient(s, block, row, g, dcell);
+    return true;
+  }
+
+  // For the next phase of the step.
+  PEEPHOLE_INLINE void put_off(int block, long row, V dcell, V kept) {
+    store(dcell_ + this->at(block, row), dcell);
+    this->hand_on(CELL, block, row, kept);
+  }
+
   void output_and_gates(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      if (this->dead(s, row)) {
-        pass(s, block, row);
-        continue;
-      }
-      const Gates g = read(s, block, row);
-      const auto arrived = this->arrived(s, CELL, block, row);
-      V dcell = arrived.value;
-      const V doutput = output_gradient(s, block, row, g, dcell);
+      Gates g;
+      V dcell, kept, doutput;
+      if (!arrive(s, block, row, g, dcell, kept, doutput)) continue;
       close_output(s, block, row, g, doutput, dcell);
       V dz[4] = {};
       gate_gradients(s, block, row, g, dcell, dz);
-      close(s, block, row, g, dcell, arrived.kept, dz);
+      close(s, block, row, g, dcell, kept, dz);
     }
   }
 
   void output_gate(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      if (this->dead(s, row)) {
-        pass(s, block, row);
-        store(dcell_ + this->at(block, row), V{});
-        continue;
-      }
-      const Gates g = read(s, block, row);
-      const auto arrived = this->arrived(s, CELL, block, row);
-      V dcell = arrived.value;
-      const V doutput = output_gradient(s, block, row, g, dcell);
+      Gates g;
+      V dcell, kept, doutput;
+      if (!arrive(s, block, row, g, dcell, kept, doutput)) continue;
       close_output(s, block, row, g, doutput, dcell);
-      store(dcell_ + this->at(block, row), dcell);
-      this->hand_on(CELL, block, row, arrived.kept);
+      put_off(block, row, dcell, kept);
     }
   }
 
@@ -414,21 +424,14 @@ class LstmBackward : public BackwardSequence<P> {
   // Where the output gate does not see c_t, no gate's gradient waits for another's.
   void all_normal(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      if (this->dead(s, row)) {
-        pass(s, block, row);
-        continue;
-      }
-      const Gates g = read(s, block, row);
-      const auto arrived = this->arrived(s, CELL, block, row);
-      V dcell = arrived.value;
-      V dz[4] = {};
-      dz[3] = output_gradient(s, block, row, g, dcell);
+      Gates g;
+      V dcell, kept, dz[4] = {};
+      if (!arrive(s, block, row, g, dcell, kept, dz[3])) continue;
       gate_gradients(s, block, row, g, dcell, dz);
       for (int gate = 0; gate < 4; gate++) {
         if (shape_.slot[gate] >= 0) this->enter_normal(s, shape_.slot[gate], block, row, dz[gate]);
       }
-      store(dcell_ + this->at(block, row), dcell);
-      this->hand_on(CELL, block, row, arrived.kept);
+      put_off(block, row, dcell, kept);
     }
   }
 
@@ -448,18 +451,11 @@ class LstmBackward : public BackwardSequence<P> {
 
   void output_normal(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      if (this->dead(s, row)) {
-        pass(s, block, row);
-        store(dcell_ + this->at(block, row), V{});
-        continue;
-      }
-      const Gates g = read(s, block, row);
-      const auto arrived = this->arrived(s, CELL, block, row);
-      V dcell = arrived.value;
-      const V doutput = output_gradient(s, block, row, g, dcell);
+      Gates g;
+      V dcell, kept, doutput;
+      if (!arrive(s, block, row, g, dcell, kept, doutput)) continue;
       if (shape_.slot[3] >= 0) this->enter_normal(s, shape_.slot[3], block, row, doutput);
-      store(dcell_ + this->at(block, row), dcell);
-      this->hand_on(CELL, block, row, arrived.kept);
+      put_off(block, row, dcell, kept);
     }
   }
 

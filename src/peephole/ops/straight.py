@@ -9,17 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from peephole._native import layer, recomputing
 from peephole.operands import Operands
 from peephole.ops.operators import BACKWARDS, NoAutocast, given_gradients, parted
+from peephole.ops.support import BACKENDS, KERNELS
 
-KERNELS = {"native": layer, "recomputing": recomputing}
 _PLAIN = (Tensor, nn.Parameter)
 
 
 def goes_straight(operands: Operands, kernel: str) -> bool:
     """Whether `run` may serve this call."""
-    if kernel not in KERNELS or torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+    if kernel not in BACKENDS["native"] or torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
         return False
     tensors = (operands.x, *operands.states, *operands.weights, *operands.masks)
     return all(type(tensor) in _PLAIN for tensor in tensors)
