@@ -2,11 +2,13 @@
 // interpreter lock is released while a kernel runs.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <stdexcept>
 
+#include "decode/streams.h"
 #include "kernels.h"
 #include "noise.h"
 #include "workspace.h"
@@ -159,6 +161,118 @@ Stream stream_of(int64_t seed, int64_t purpose, long steps, long rows, long unit
   return {uint64_t(seed), uint32_t(purpose), steps, rows, units};
 }
 
+// --- decoding ---
+
+// Sizes of a model, and where its numbers lie; `pointers` is empty where the model was packed before.
+DecoderModel read_model(const Numbers& sizes, const std::vector<Numbers>& cells, const Numbers& pointers,
+                        const std::vector<double>& kept) {
+  DecoderModel model{};
+  Reader size(sizes, "the model's sizes"), pointer(pointers, "the model's pointers");
+  const bool packs = !pointers.empty();
+  const auto floats = [&](bool there) { return packs && there ? pointer.pointer<const float>() : nullptr; };
+  model.storage = size.choice<Storage>();
+  model.learned = size.flag();
+  model.symbols = size.number();
+  model.folded = size.flag();
+  model.outputs = size.number();
+  model.head_bias = size.flag();
+  size_t share = 0;
+  for (const Numbers& cell : cells) {
+    auto& stage = model.stages.emplace_back();
+    read_cell(stage.layer, cell);
+    stage.layer.input = size.number();
+    stage.layer.hidden = size.number();
+    stage.layer.projection = size.number();
+    stage.states = int(size.number());
+    if (stage.states < 1 || stage.states > MAX_STATES) throw std::invalid_argument("a cell has 1 to 10 states");
+    for (int k = 0; k < stage.states; k++) {
+      stage.state_sizes[k] = size.number();
+      stage.kept[k] = float(kept.at(share++));
+      stage.initial[k] = floats(model.learned);
+    }
+    for (int which = 0; which < WEIGHTS; which++) {
+      stage.has[which] = size.flag();
+      stage.layer.weights[which] = floats(stage.has[which]);
+    }
+  }
+  model.table = floats(model.symbols > 0);
+  model.head = floats(model.outputs > 0);
+  model.bias = floats(model.head_bias);
+  return model;
+}
+
+size_t snapshot_size(const std::string& instructions, const Numbers& sizes, const std::vector<Numbers>& cells,
+                     const std::vector<double>& kept) {
+  return Snapshot::size(instructions, read_model(sizes, cells, {}, kept));
+}
+
+void pack_snapshot(const std::string& instructions, const Numbers& sizes, const std::vector<Numbers>& cells,
+                   const std::vector<double>& kept, const Numbers& pointers, int64_t memory) {
+  Snapshot::pack(instructions, read_model(sizes, cells, pointers, kept), reinterpret_cast<char*>(memory));
+}
+
+std::shared_ptr<Snapshot> open_snapshot(const std::string& instructions, const Numbers& sizes,
+                                        const std::vector<Numbers>& cells, const std::vector<double>& kept,
+                                        int64_t memory) {
+  return std::make_shared<Snapshot>(instructions, read_model(sizes, cells, {}, kept), reinterpret_cast<char*>(memory));
+}
+
+template <class T>
+T* at(int64_t address) {
+  return reinterpret_cast<T*>(address);
+}
+
+// Steps of given input: vectors or symbols; `out` and surprisals of `targets` where they are wanted.
+void step_streams(Streams& streams, int64_t ids, long rows, long steps, int threads, int64_t x, int64_t symbols,
+                  int64_t resets, int64_t out, bool logarithms, int64_t targets, int64_t surprisals) {
+  Decoding call;
+  call.rows = rows;
+  call.steps = steps;
+  call.threads = threads;
+  call.x = at<const float>(x);
+  call.symbols = at<const int64_t>(symbols);
+  call.resets = at<const uint8_t>(resets);
+  call.out = at<float>(out);
+  call.logarithms = logarithms;
+  call.targets = at<const int64_t>(targets);
+  call.surprisals = at<float>(surprisals);
+  streams.run(at<const int64_t>(ids), call);
+}
+
+// One step, to which Python adds as little as it can.
+void step_once(Streams& streams, int64_t ids, long rows, int threads, int64_t input, int64_t out) {
+  Decoding call;
+  call.rows = rows;
+  call.threads = threads;
+  if (streams.snapshot().model().symbols) {
+    call.symbols = at<const int64_t>(input);
+  } else {
+    call.x = at<const float>(input);
+  }
+  call.out = at<float>(out);
+  call.logarithms = true;
+  streams.run(at<const int64_t>(ids), call);
+}
+
+// Steps whose input is what the step before drew; `symbols` are the first.
+void draw_streams(Streams& streams, int64_t ids, long rows, long steps, int threads, int64_t symbols, double temperature,
+                  long top_k, double top_p, int64_t end, const Numbers& never, int64_t drawn) {
+  Drawing drawing;
+  drawing.temperature = temperature;
+  drawing.top_k = top_k;
+  drawing.top_p = top_p;
+  drawing.end = end;
+  drawing.never = never;
+  Decoding call;
+  call.rows = rows;
+  call.steps = steps;
+  call.threads = threads;
+  call.symbols = at<const int64_t>(symbols);
+  call.drawing = &drawing;
+  call.drawn = at<int64_t>(drawn);
+  streams.run(at<const int64_t>(ids), call);
+}
+
 void words(const std::string& instructions, int64_t seed, int64_t purpose, long steps, long rows, long units,
            int64_t out, int threads) {
   kernels_called(instructions).words(stream_of(seed, purpose, steps, rows, units), reinterpret_cast<int64_t*>(out), threads);
@@ -182,4 +296,35 @@ NB_MODULE(_core, m) {
   m.def("backward", &backward, Released());
   m.def("words", &words, Released());
   m.def("choose", &choose, Released());
+  m.def("snapshot_size", &snapshot_size);
+  m.def("pack_snapshot", &pack_snapshot, Released());
+  nb::class_<Snapshot>(m, "Snapshot");
+  m.def("open_snapshot", &open_snapshot);
+  nb::class_<Streams>(m, "Streams")
+      .def(nb::init<std::shared_ptr<Snapshot>>())
+      .def("count", &Streams::count)
+      .def("join", [](Streams& s, long count, int64_t ids) { s.join(count, at<int64_t>(ids)); })
+      .def("leave", [](Streams& s, int64_t ids, long count) { s.leave(at<const int64_t>(ids), count); })
+      .def("reset", [](Streams& s, int64_t ids, long count) { s.reset(at<const int64_t>(ids), count); })
+      .def("copy",
+           [](Streams& s, int64_t from, int64_t to, long count) {
+             s.copy(at<const int64_t>(from), at<const int64_t>(to), count);
+           })
+      .def("read_states",
+           [](Streams& s, int64_t ids, long count, int64_t to) { s.read_states(at<const int64_t>(ids), count, at<float>(to)); })
+      .def("write_states",
+           [](Streams& s, int64_t ids, long count, int64_t from) {
+             s.write_states(at<const int64_t>(ids), count, at<const float>(from));
+           })
+      .def("seed",
+           [](Streams& s, int64_t ids, long count, int64_t seed, int64_t numbers, int64_t drawn) {
+             s.seed(at<const int64_t>(ids), count, uint64_t(seed), at<const uint64_t>(numbers), at<const uint64_t>(drawn));
+           })
+      .def("read_generators",
+           [](Streams& s, int64_t ids, long count, int64_t to) {
+             s.read_generators(at<const int64_t>(ids), count, at<uint64_t>(to));
+           })
+      .def("step_once", &step_once, Released())
+      .def("step", &step_streams, Released())
+      .def("draw", &draw_streams, Released());
 }

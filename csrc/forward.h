@@ -74,7 +74,9 @@ class ForwardSequence : public Sequence<P> {
     fill_other_bias();
     if (!layer.x) return;
     const int blocks = Base::blocks_of(layer.input);
-    for (auto& buffer : input_) room(buffer, size_t(blocks) * this->chunk_rows_ * LANE);
+    if (!layer.shelf) {
+      for (auto& buffer : input_) room(buffer, size_t(blocks) * this->chunk_rows_ * LANE);
+    }
     input_offsets_ = Base::offsets(Base::counted(blocks), this->chunk_rows_ * LANE);
     input_weights_ = this->weights_.pack_forward(room, IH, this->gate_of_input_, this->hidden_, layer.input, 0, layer.input);
   }
@@ -101,6 +103,41 @@ class ForwardSequence : public Sequence<P> {
     product.by_chunk = true;
     product.fresh = false;
     return product;
+  }
+
+  // Pre-activations of a step, as far as one symbol a row makes them.
+  void look_up_step(const Step& s, const Share2D& share, const int64_t* symbols) {
+    const int per_unit = int(this->input_slots_.size());
+    const long width = long(this->gates_) * this->hidden_;
+    const Real* table = static_cast<const Real*>(this->layer_.table);
+    for (long row = share.first_row; row < share.last_row; row++) {
+      const Real* from = table + symbols[row] * width;
+      for (int block = share.first_unit; block < share.last_unit; block++) {
+        const int lanes = Base::lanes_of(this->hidden_, block);
+        for (int i = 0; i < per_unit; i++) {
+          const V value = load_external<Real>(from + this->gate_of_input_[i] * this->hidden_ + long(block) * LANE, lanes);
+          store(this->z(s, block, this->input_slots_[i], row),
+                value + load(this->bias_ + (long(block) * per_unit + i) * LANE));
+        }
+      }
+    }
+  }
+
+  // Those that x does not feed.
+  void start_from_bias(const Step& s, const Share2D& share) {
+    for (size_t i = 0; i < this->only_bias_.size(); i++) {
+      for (int block = share.first_unit; block < share.last_unit; block++) {
+        const V value = load(this->other_bias_ + (long(i) * this->units_ + block) * LANE);
+        for (long row = share.first_row; row < share.last_row; row++) {
+          store(this->z(s, block, this->only_bias_[i].first, row), value);
+        }
+      }
+    }
+  }
+
+  std::pair<int, int> blocks_in(const typename Base::State& state, const Share2D& share) const {
+    if (state.size == this->hidden_) return {share.first_unit, share.last_unit};
+    return {share.first_output, share.last_output};
   }
 
   PEEPHOLE_INLINE void keep(const Step& s, int slot, int block, long row, V value) {
@@ -177,11 +214,6 @@ class ForwardSequence : public Sequence<P> {
     }
   }
 
-  std::pair<int, int> blocks_in(const typename Base::State& state, const Share2D& share) const {
-    if (state.size == this->hidden_) return {share.first_unit, share.last_unit};
-    return {share.first_output, share.last_output};
-  }
-
   void export_state(int k, Real* to, const Share2D& share) const {
     const auto& state = this->states_[k];
     const auto [first, last] = blocks_in(state, share);
@@ -221,17 +253,7 @@ class ForwardSequence : public Sequence<P> {
       barrier.wait();
       multiply_input(input, 0, rows, share.first_unit * per_unit, share.last_unit * per_unit);
     }
-    for (size_t i = 0; i < this->only_bias_.size(); i++) {
-      for (int block = share.first_unit; block < share.last_unit; block++) {
-        const V value = load(this->other_bias_ + (long(i) * this->units_ + block) * LANE);
-        for (long step = 0; step < end - start; step++) {
-          const Step s = this->step_at(start + step, step, share);
-          for (long row = share.first_row; row < share.last_row; row++) {
-            store(this->z(s, block, this->only_bias_[i].first, row), value);
-          }
-        }
-      }
-    }
+    for (long n = start; n < end; n++) start_from_bias(this->step_at(n, n - start, share), share);
   }
 
   void multiply_input(const Operand* input, long row, long rows, int first, int last) {
@@ -241,22 +263,9 @@ class ForwardSequence : public Sequence<P> {
 
   // Input products that were made beforehand, one row for each symbol.
   void look_up(long start, long end, const Share2D& share) {
-    const int per_unit = int(this->input_slots_.size());
-    const long width = long(this->gates_) * this->hidden_;
-    const Real* table = static_cast<const Real*>(this->layer_.table);
     for (long n = start; n < end; n++) {
       const Step s = this->step_at(n, n - start, share);
-      for (long row = share.first_row; row < share.last_row; row++) {
-        const Real* from = table + this->layer_.symbols[s.t * this->batch_ + row] * width;
-        for (int block = share.first_unit; block < share.last_unit; block++) {
-          const int lanes = Base::lanes_of(this->hidden_, block);
-          for (int i = 0; i < per_unit; i++) {
-            const V value = load_external<Real>(from + this->gate_of_input_[i] * this->hidden_ + long(block) * LANE, lanes);
-            store(this->z(s, block, this->input_slots_[i], row),
-                  value + load(this->bias_ + (long(block) * per_unit + i) * LANE));
-          }
-        }
-      }
+      look_up_step(s, share, this->layer_.symbols + s.t * this->batch_);
     }
   }
 };

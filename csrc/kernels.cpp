@@ -17,6 +17,12 @@ extern const Kernels KERNELS;
 #endif
 
 namespace peephole::PEEPHOLE_ISA {
+
+// decode/decoder.cpp; a set that only multiplies bfloat16 otherwise takes those of the set that it extends.
+size_t decoder_size(const DecoderModel&, const ByteProducts&);
+void pack_decoder(const DecoderModel&, const ByteProducts&, char* memory);
+std::unique_ptr<Decoder> open_decoder(const DecoderModel&, const ByteProducts&, char* memory);
+
 namespace {
 
 template <class P>
@@ -134,8 +140,23 @@ void choose(const Stream& stream, uint64_t limit, double yes, double no, void* o
 
 }  // namespace
 
+#if defined(PEEPHOLE_BFLOAT16_OF)
+size_t decoder_size(const DecoderModel& model, const ByteProducts& products) {
+  return extended().decoder_size(model, products);
+}
+
+void pack_decoder(const DecoderModel& model, const ByteProducts& products, char* memory) {
+  extended().pack_decoder(model, products, memory);
+}
+
+std::unique_ptr<Decoder> open_decoder(const DecoderModel& model, const ByteProducts& products, char* memory) {
+  return extended().open_decoder(model, products, memory);
+}
+#endif
+
 extern const Kernels KERNELS;
-const Kernels KERNELS = {
-    PEEPHOLE_TEXT(PEEPHOLE_ISA), PEEPHOLE_BYTES, BFLOAT16_PRODUCTS, forward, backward, saved_size, words, choose};
+const Kernels KERNELS = {PEEPHOLE_TEXT(PEEPHOLE_ISA), PEEPHOLE_BYTES, BFLOAT16_PRODUCTS, forward,      backward,
+                         saved_size,                  words,          choose,            decoder_size, pack_decoder,
+                         open_decoder};
 
 }  // namespace peephole::PEEPHOLE_ISA

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "decode/model.h"
 #include "layer.h"
 
 namespace peephole {
@@ -20,6 +21,11 @@ struct Kernels {
   // [steps, rows, units] int64 words, or `yes` where the word is below the limit and else `no`, as float or double.
   void (*words)(const Stream&, int64_t* out, int threads);
   void (*choose)(const Stream&, uint64_t limit, double yes, double no, void* out, bool full, int threads);
+  // Decoding: bytes that the packed weights of a model take, packing them, and stepping over them. Memory that was packed
+  // with registers of as many bytes will do.
+  size_t (*decoder_size)(const DecoderModel&, const ByteProducts&);
+  void (*pack_decoder)(const DecoderModel&, const ByteProducts&, char* memory);
+  std::unique_ptr<Decoder> (*open_decoder)(const DecoderModel&, const ByteProducts&, char* memory);
 };
 
 // Those that this processor can run, best first.

@@ -16,6 +16,8 @@ enum class Residual { none, input, full };
 enum class Peephole { none, diagonal, full };
 enum class Reset { after, before, none };
 
+class Shelf;
+
 enum Weight { IH, HH, BIAS_IH, BIAS_HH, HR, CH, GH, LN, BIAS_LN, WEIGHTS };
 
 constexpr int MAX_STATES = 10;  // of a cell: an rnn of ten taps
@@ -54,8 +56,12 @@ struct Layer {
   const void* recurrent_mask;       // [B, units of h] Real, or null
   Share zoneout[MAX_STATES];        // of each state; data null without
 
+  // In a decoder: where matrices lie packed. Then there is one step, its input comes apart (x is null only where it is
+  // looked up in `table`), and matrices among the weights are null but when they are packed.
+  Shelf* shelf;
+
   // Forward.
-  void* y;                          // [T, B, units of h] External
+  void* y;                          // [T, B, units of h] External; null in a decoder
   void* finals[MAX_STATES];         // [B, units] Real
   void* saved;                      // saved_size() Reals, or null
   void* checkpoints;                // states before steps 0, n, 2n, … of the walk, [number, B, sum of units] Real, or null

@@ -48,6 +48,17 @@ constexpr int lanes_of(long size, int block) {
   return int(std::min<long>(BLOCK<P>, size - long(block) * BLOCK<P>));
 }
 
+// Weights in bfloat16, whatever the processor multiplies, and rows that stay floats.
+struct HalfWeights {
+  using External = float;
+  using Operand = BFloat16;
+  using Real = float;
+};
+
+// What the rows of a product are kept as.
+template <class P>
+using RowOperand = std::conditional_t<std::is_same_v<P, HalfWeights>, float, typename P::Operand>;
+
 // How many successive k lie side by side for one multiplication.
 template <class P>
 constexpr int PAIR = std::is_same_v<typename P::Operand, BFloat16> ? 2 : 1;
@@ -94,7 +105,7 @@ template <class P>
 struct TileArguments {
   using Operand = typename P::Operand;
   using Real = typename P::Real;
-  const Operand* rows;      // of row 0
+  const RowOperand<P>* rows;  // of row 0
   long row_stride;          // between rows
   const long* blocks;       // offset of each block of V numbers of a row
   long size;                // K, or for `outer_tile` the number of pairs of steps
@@ -119,10 +130,25 @@ PEEPHOLE_INLINE const T* opaque(const T* pointer) {
 
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
-                                  const typename P::Operand* const (&rows)[ROWS], long lane,
+                                  const RowOperand<P>* const (&rows)[ROWS], long lane,
                                   const typename P::Operand* const (&weights)[COLUMNS], long at) {
   using Operand = typename P::Operand;
-  if constexpr (std::is_same_v<Operand, BFloat16>) {
+  if constexpr (std::is_same_v<P, HalfWeights>) {  // a bfloat16 is the upper half of a float
+    using Bits = Vector<uint32_t>;
+    Vector<float> first[COLUMNS], second[COLUMNS];
+#pragma GCC unroll 8
+    for (int n = 0; n < COLUMNS; n++) {
+      const Bits both = load_bits<uint32_t>(weights[n] + at);
+      first[n] = (Vector<float>)(both << 16);
+      second[n] = (Vector<float>)(both & 0xffff0000);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) {
+      const float one = rows[r][lane], other = rows[r][lane + 1];
+#pragma GCC unroll 8
+      for (int n = 0; n < COLUMNS; n++) sums[r][n] = sums[r][n] + one * first[n] + other * second[n];
+    }
+  } else if constexpr (std::is_same_v<Operand, BFloat16>) {
 #if defined(__AVX512BF16__) && PEEPHOLE_BYTES == 64
     __m512bh columns[COLUMNS];
 #pragma GCC unroll 8
@@ -179,7 +205,8 @@ __attribute__((noinline)) void tile(const TileArguments<P>& arguments) {
   const TileArguments<P> a = arguments;  // which nothing that is stored can change
   Vector<typename P::Real> sums[ROWS][COLUMNS];
   open_sums<P>(a, sums);
-  const typename P::Operand *rows[ROWS], *weights[COLUMNS], *ahead = a.ahead;
+  const RowOperand<P>* rows[ROWS];
+  const typename P::Operand *weights[COLUMNS], *ahead = a.ahead;
   for (int n = 0; n < COLUMNS; n++) weights[n] = a.weights + n * a.weight_stride;
   const long* block = a.blocks;
   long left = a.size;
@@ -213,7 +240,8 @@ __attribute__((noinline)) void outer_tile(const TileArguments<P>& arguments) {
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) sums[r][n] = Vector<typename P::Real>{};
   }
-  const typename P::Operand *rows[ROWS], *weights[COLUMNS];
+  const RowOperand<P>* rows[ROWS];
+  const typename P::Operand* weights[COLUMNS];
   for (int n = 0; n < COLUMNS; n++) weights[n] = a.weights + n * a.weight_stride;
   for (int r = 0; r < ROWS; r++) rows[r] = a.rows + r * pair;
   long k = 0;
@@ -285,7 +313,7 @@ constexpr long AHEAD_FROM = 384;  // shorter products have weights that stay in 
 // j, where that is given), for j from `first` to `last`. The rows begin at `rows`, `row_stride` apart; their k-th number
 // lies in block k / V at `blocks[k / V]`. The caller goes on with column `next`.
 template <class P>
-void multiply(const typename P::Operand* rows, long row_stride, const long* blocks, long row_count,
+void multiply(const RowOperand<P>* rows, long row_stride, const long* blocks, long row_count,
               const Packed<P>& weights, const int* columns, int first, int last, Blocked<typename P::Real> target,
               const typename P::Real* start, int next) {
   constexpr int V = BLOCK<P>;

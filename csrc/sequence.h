@@ -232,7 +232,7 @@ class Sequence {
     rows.saved = layer_.saved ? saved(s.n, block, 0, 0) : nullptr;
     rows.saved_slot = batch_ * LANE;
     rows.value = state.value + at(block, 0);
-    rows.y = external(layer_.y, s.t, 0, block, state.size);
+    rows.y = layer_.y ? external(layer_.y, s.t, 0, block, state.size) : nullptr;
     rows.y_row = state.size;
     rows.next = state.is_operand ? state.entering.at(s.n + 1) + at(block, 0) : nullptr;
     rows.lanes = lanes_of(state.size, block);
@@ -241,7 +241,7 @@ class Sequence {
 
   // The new h of an undisturbed step.
   PEEPHOLE_INLINE void put_hidden(const Rows& rows, long row, V value) const {
-    store_external<Real>(rows.y + row * rows.y_row, value, rows.lanes);
+    if (rows.y) store_external<Real>(rows.y + row * rows.y_row, value, rows.lanes);
     store(rows.value + row * LANE, value);
     if (rows.next) store_operand<P>(rows.next + row * LANE, value);
   }
@@ -452,6 +452,10 @@ class Sequence {
     }
   }
 
+  static const Operand* rows_of_product(const Product<P>& product, long walk, const Share2D& share) {
+    return product.operands->at(walk + product.shift) + share.first_row * LANE;
+  }
+
   template <class Cell>
   void run_phase(Cell& cell, const Phase<Cell>& phase, const Step& s, long walk, const Share2D& share) const {
     if (phase.before) (cell.*phase.before)(s, share.first_row, share.last_row);
@@ -467,6 +471,10 @@ class Sequence {
     // There and back: a step begins with the weights that the step before ended with, which are still in the cache.
     const bool back = walk % 2;
     const int groups = (last - first + together - 1) / together;
+    for (const auto& product : phase.products) {
+      if (walk + product.shift < 0) continue;
+      convert_rows(product.weights, share.member, rows_of_product(product, walk, share), LANE, product.blocks.data(), rows);
+    }
     for (int i = 0; i < groups; i++) {
       const int group = back ? groups - 1 - i : i;
       const int unit = first + group * together, end = std::min(unit + together, last);
@@ -475,10 +483,9 @@ class Sequence {
         if (walk + product.shift < 0) continue;
         Blocked<Real> target = product.target;
         target.data += ((product.by_chunk ? s.chunk_row : 0) + share.first_row) * LANE;
-        multiply<P>(product.operands->at(walk + product.shift) + share.first_row * LANE, LANE, product.blocks.data(),
-                    rows, product.weights, product.columns.data(), unit * product.columns_per_unit,
-                    end * product.columns_per_unit, target, product.fresh ? zeros_ : nullptr,
-                    std::max(next, 0) * product.columns_per_unit);
+        multiply_by(product.weights, share.member, rows_of_product(product, walk, share), LANE, product.blocks.data(), rows,
+                    product.columns.data(), unit * product.columns_per_unit, end * product.columns_per_unit, target,
+                    product.fresh ? zeros_ : nullptr, std::max(next, 0) * product.columns_per_unit);
       }
       if (!phase.point) continue;
       for (int block = unit; block < end; block++) (cell.*phase.point)(s, block, share.first_row, share.last_row);

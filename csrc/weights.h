@@ -4,9 +4,8 @@
 #include <functional>
 #include <vector>
 
+#include "decode/stored.h"
 #include "layer.h"
-#include "pack.h"
-#include "workspace.h"
 
 namespace peephole::PEEPHOLE_ISA {
 
@@ -33,22 +32,27 @@ class Weights {
   // `gates[i]` * H + unit block j of the weight, from column `first_column` on, K = size.
   Packed<P> pack_forward(Allocator& room, int which, std::vector<int> gates, long rows_per_gate, long row_stride,
                          long first_column, long size) {
-    Operand* to = nullptr;
-    const long stride = packed_stride<P>(size);
-    const int per_unit = int(gates.size()), blocks = blocks_of<P>(rows_per_gate);
-    room(to, size_t(stride) * per_unit * blocks);
-    if (to) {
-      jobs_.push_back([=, this](int member, int members) {
-        const long all = long(per_unit) * blocks;
-        for (long j = all * member / members; j < all * (member + 1) / members; j++) {
-          const int block = int(j / per_unit), gate = gates[j % per_unit];
-          pack_transposed<P>(to + j * stride,
-                             of(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column,
-                             row_stride, lanes_of<P>(rows_per_gate, block), size);
-        }
-      });
+    if constexpr (std::is_same_v<P, Stored>) {
+      const MatrixPart part{of(which), std::move(gates), rows_per_gate, row_stride, first_column, size};
+      return take_matrix(*layer_.shelf, room, part, layer_.batch, layer_.threads);
+    } else {
+      Operand* to = nullptr;
+      const long stride = packed_stride<P>(size);
+      const int per_unit = int(gates.size()), blocks = blocks_of<P>(rows_per_gate);
+      room(to, size_t(stride) * per_unit * blocks);
+      if (to) {
+        jobs_.push_back([=, this](int member, int members) {
+          const long all = long(per_unit) * blocks;
+          for (long j = all * member / members; j < all * (member + 1) / members; j++) {
+            const int block = int(j / per_unit), gate = gates[j % per_unit];
+            pack_transposed<P>(to + j * stride,
+                               of(which) + (gate * rows_per_gate + long(block) * LANE) * row_stride + first_column,
+                               row_stride, lanes_of<P>(rows_per_gate, block), size);
+          }
+        });
+      }
+      return {to, stride, size};
     }
-    return {to, stride, size};
   }
 
   // The transpose of that: column block j holds columns first_column + j * V … of the weight; k runs over the blocks of

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from peephole.data import files
-from peephole.data.files import find_files, read_text, standard_library, write_whole
+from peephole.data.files import find_files, read_text, standard_library
 from peephole.errors import InputError
+from peephole.writing import write_whole
 
 
 def make(folder: Path, **contents: bytes) -> None:

@@ -78,7 +78,8 @@ def reluctance(call: Call) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _cell(code: str) -> list[int]:
+def cell_numbers(code: str) -> list[int]:
+    """A spec as `read_cell` in `csrc/bindings.cpp` takes it."""
     spec = parse_spec(code)
     values = {name: getattr(spec, name) for name in CHOICES}
     return [CHOICES[name].index(value) if CHOICES[name] else int(value) for name, value in values.items()]
@@ -115,7 +116,7 @@ def _saved_width(code: str, hidden: int, projection: int, full: bool, instructio
     assert core is not None
     spec = parse_spec(code)
     sizes = [2 if full else 0, 0, 1, 1, 1, 1, hidden, projection, 0, len(spec.states), *[0] * 3 * len(spec.states)]
-    return core.saved_size(instructions, _cell(code), sizes)
+    return core.saved_size(instructions, cell_numbers(code), sizes)
 
 
 def saved_width(spec: CellSpec, hidden: int, projection: int, dtype: torch.dtype) -> int:
@@ -208,7 +209,7 @@ def run_forward(
     finals = [torch.empty(state.shape, dtype=wide) for state in states]
     pointers = _inputs(operands)
     pointers.add(y, saved, checkpoints, *finals)
-    core.forward(chosen(), _cell(operands.spec.code), _sizes(operands, checkpoint_every), pointers.numbers)
+    core.forward(chosen(), cell_numbers(operands.spec.code), _sizes(operands, checkpoint_every), pointers.numbers)
     return y, tuple(final.to(state.dtype) for final, state in zip(finals, states, strict=True))
 
 
@@ -257,7 +258,7 @@ def run_backward(
     pointers.add(*(named.get(name) for name in WEIGHTS))
     pointers.add(*(_plain(grad, wide) for grad in grads[1:]))
     pointers.add(*dstates)
-    core.backward(chosen(), _cell(operands.spec.code), _sizes(operands, 0), pointers.numbers)
+    core.backward(chosen(), cell_numbers(operands.spec.code), _sizes(operands, 0), pointers.numbers)
     return [grad.to(state.dtype) for grad, state in zip(dstates, states, strict=True)]
 
 

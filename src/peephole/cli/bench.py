@@ -76,7 +76,7 @@ def run(words: list[str]) -> int:
     _check(options)
     from peephole.bench.plot import check_installed, picture
     from peephole.bench.table import text_of
-    from peephole.data.files import write_whole
+    from peephole.writing import write_whole
 
     if options.plot is not None:
         check_installed()

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.config import TextData
-from peephole.data.files import find_files, standard_library, sync_folder, write_whole
+from peephole.data.files import find_files, standard_library
 from peephole.data.split import HELD_OUT, TRAIN, SourceFile, Split, choose
 from peephole.data.tokenizer import Tokenizer, code_points
 from peephole.errors import InputError
+from peephole.writing import sync_folder, write_whole
 
 PARTS = ("train", "held_out")
 VERSION = 1

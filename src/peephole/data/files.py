@@ -1,11 +1,10 @@
-r"""Files on disk: finding the text ones, reading them losslessly in constant memory, writing a file whole.
+r"""Text files on disk: finding them, reading them losslessly in constant memory.
 
 Text is never translated: "\r", "\r\n" and a byte order mark reach the model as the characters they are, so that what
 a model generates can be compared with the file byte for byte.
 """
 
 import codecs
-import os
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -116,29 +115,6 @@ def check_encoding(encoding: str) -> None:
         raise InputError(
             f"encoding {encoding!r} is unknown: expected one that Python knows, for example utf-8"
         ) from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader, or a machine that stops half-way, sees all of it or none of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames within `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _walk(folder: Path, entered: set[Path], suffixes: Sequence[str], excluded: Collection[str] = ()) -> Iterator[Path]:

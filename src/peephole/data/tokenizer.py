@@ -16,8 +16,8 @@ import tokenizers
 from numpy.typing import ArrayLike, NDArray
 from tokenizers import decoders, models
 
-from peephole.data.files import write_whole
 from peephole.errors import InputError
+from peephole.writing import write_whole
 
 END_OF_DOCUMENT = "<eod>"
 UNKNOWN = "<unk>"

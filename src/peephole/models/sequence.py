@@ -9,6 +9,11 @@ from torch.nn.functional import dropout
 from peephole.models.config import ModelConfig
 from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Logits, Resets, Symbols
+from peephole.streams.opening import open_stream
+from peephole.streams.snapshot import Snapshot
+from peephole.streams.source import Source
+from peephole.streams.stepwise import Steps
+from peephole.streams.stream import Stream
 
 States = tuple[Tensor, ...]
 
@@ -53,6 +58,31 @@ class SequenceModel(nn.Module):
     def initial_states(self, batch: int) -> States:
         """What a text starts from, zero or learned, in float32 on the model's device."""
         return self.recurrent.initial_states(batch, self.embedding.weight)
+
+    def source(self) -> Source:
+        """The model as tensors."""
+        return self.recurrent.source(self.embedding.weight, self.head.weight, self.head.bias)
+
+    def snapshot(self, weights: str = "float32") -> Snapshot:
+        """The model packed for streaming, as it is now; `weights`: float32, bfloat16 or int8."""
+        return Snapshot.of(self.source(), weights)
+
+    def stream(
+        self, batch: int = 1, weights: str = "float32", threads: int | None = None, backend: str = "auto"
+    ) -> Stream:
+        """`batch` streams of symbols; arguments as `Recurrent.stream`'s."""
+
+        def run(symbols: Tensor, states: States, resets: Tensor | None) -> tuple[Tensor, States]:
+            training = self.training
+            self.eval()
+            try:
+                return self(symbols, states, resets)
+            finally:
+                self.train(training)
+
+        device = self.embedding.weight.device
+        steps = Steps(run, self.initial_states, logits=True, device=device)
+        return open_stream(self.source(), lambda: steps, batch, weights, threads, backend, device)
 
     def forward(
         self,

@@ -16,6 +16,11 @@ from peephole.nn.noise import Noise, noise_seed
 from peephole.ops import run_layer, serves_symbols
 from peephole.ops.checks import check_lengths
 from peephole.spec import BUILT_IN, CellSpec
+from peephole.streams.opening import ONE_SIDED, open_stream
+from peephole.streams.snapshot import Snapshot
+from peephole.streams.source import Source
+from peephole.streams.stepwise import Steps
+from peephole.streams.stream import Stream
 
 Lengths = Tensor | Sequence[int]
 
@@ -260,6 +265,47 @@ class Recurrent(nn.Module):
         if len(finals) == 1:
             return output, [state.unsqueeze(0) for state in finals[0]]
         return output, [torch.stack(state) for state in zip(*finals, strict=True)]
+
+    # --- one step at a time ---
+
+    def source(self, embedding: Tensor | None = None, head: Tensor | None = None, bias: Tensor | None = None) -> Source:
+        """The layers as tensors, with what comes before and after them: what a snapshot is packed from.
+
+        A net of both directions raises `InputError`.
+        """
+        if self.bidirectional:
+            raise InputError(ONE_SIDED)
+        zoneout = {name: share for name, share in self.noise.shares.items() if name in self.spec.states}
+        layers, initial = list(self.named_layers()), self._learned()
+        return Source(self.spec, layers, self.hidden_size, self.proj_size, zoneout, initial, embedding, head, bias)
+
+    def snapshot(self, weights: str = "float32") -> Snapshot:
+        """The layers packed for streaming, as they are now; `weights`: float32, bfloat16 or int8."""
+        return Snapshot.of(self.source(), weights)
+
+    def stream(
+        self, batch: int = 1, weights: str = "float32", threads: int | None = None, backend: str = "auto"
+    ) -> Stream:
+        """`batch` streams that take one step at a time, without noise, over the layers as they are now.
+
+        `weights` says how they are stored: float32, bfloat16 or int8. `threads` at most, torch's number unless given.
+        `backend`: auto, native, or stepwise (the module's own forward, where it is).
+        """
+        like = self.all_weights[0][0]
+
+        def run(x: Tensor, states: tuple[Tensor, ...], resets: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+            training = self.training
+            self.eval()
+            try:
+                output, finals = self._run(x.to(like.dtype), states, None, resets, None)
+                return output, tuple(finals)
+            finally:
+                self.train(training)
+
+        def steps() -> Steps:
+            return Steps(run, lambda count: self.initial_states(count, like), logits=False, device=like.device)
+
+        return open_stream(self.source(), steps, batch, weights, threads, backend, like.device)
 
     def _folds(self, x: Tensor, embedding: Tensor) -> bool:
         """Whether the input products of all symbols are made beforehand, because there are fewer than steps."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from peephole._version import __version__
-from peephole.data.files import write_whole
 from peephole.errors import InputError
+from peephole.writing import write_whole
 
 FORMAT = 1  # of the run folder; raised when older programs could no longer read it
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from peephole.data.files import write_whole
 from peephole.errors import InputError
+from peephole.writing import write_whole
 
 RESERVED = ("", "__metadata__")  # names that the format keeps for itself
 

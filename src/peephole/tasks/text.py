@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from peephole import divergence
 from peephole.data.corpus import TextCorpus, open_corpus, prepare
-from peephole.data.files import write_whole
 from peephole.data.lanes import Documents, Lanes, Window
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
@@ -33,6 +32,7 @@ from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Listener
 from peephole.train.machine import check_machine
+from peephole.writing import write_whole
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
 WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training

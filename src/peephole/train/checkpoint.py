@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from peephole.data.files import sync_folder
 from peephole.errors import InputError
 from peephole.runs.tensors import read_tensors, write_tensors
+from peephole.writing import sync_folder
 
 
 def write_checkpoint(folder: Path, step: int, rank: int, state: dict[str, Any], barrier: Callable[[], Any]) -> None:

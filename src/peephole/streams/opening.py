@@ -1,0 +1,56 @@
+"""Streams of a module: over a snapshot where the compiled decoder can run it, else through the module's forward."""
+
+from collections.abc import Callable
+
+import torch
+
+from peephole._native import decoding
+from peephole.errors import InputError
+from peephole.streams.snapshot import Snapshot, check_storage
+from peephole.streams.source import Source
+from peephole.streams.stepwise import Steps, StepwiseEngine
+from peephole.streams.stream import Stream, say_slow
+
+ONE_SIDED = (
+    "a net of both directions cannot stream: its backward direction starts at the end of the sequence, which a stream "
+    "does not know; use bidirectional=False"
+)
+
+
+def open_stream(
+    source: Source,
+    steps: Callable[[], Steps],
+    batch: int,
+    weights: str,
+    threads: int | None,
+    backend: str,
+    device: torch.device,
+) -> Stream:
+    """`batch` streams of a model: `source` its tensors, `steps` its forward, on `device`.
+
+    `backend`: native, the compiled decoder on the CPU, to which the weights are copied; stepwise, the module's forward
+    where it is; or auto, native for a module on the CPU where it can, and a word in the log where it cannot.
+    """
+    check_storage(weights)
+    if backend not in ("auto", "native", "stepwise"):
+        raise InputError(f"unknown back end {backend!r}; choose one of auto, native, stepwise")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads={threads!r}; expected a whole number of at least 1")
+    reason = decoding.refusal(source.spec)
+    if backend == "native" or (backend == "auto" and reason is None and device.type == "cpu"):
+        return Snapshot.of(source, weights).stream(batch, threads)
+    if weights != "float32":
+        why = reason or (f"the module is on {device}" if device.type != "cpu" else "backend='stepwise' was asked for")
+        raise InputError(f"weights={weights!r} need the compiled decoder, and {why}; stream with weights='float32'")
+    source.check()
+    if backend == "auto" and reason is not None:
+        say_slow(source.spec.code, reason)
+    sizes = source.spec.state_sizes(source.hidden_size, source.proj_size)
+    engine = StepwiseEngine(
+        steps(),
+        record=len(source.layers) * sum(sizes),
+        width=sizes[0] if source.head is None else source.head.shape[0],
+        features=source.input_size,
+        symbols=0 if source.embedding is None else source.embedding.shape[0],
+    )
+    return Stream(engine, batch, source.fingerprint())

@@ -1,0 +1,67 @@
+"""A model as tensors: what a snapshot is packed from, checked before anything is."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from peephole.errors import InputError
+from peephole.spec import CellSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """Recurrent layers in one direction, and what comes before and after them.
+
+    `layers` holds each layer's parameters by their names in the spec, `initial` each layer's learned states in the
+    order of `spec.states`; `embedding` `[V, I]` makes the input symbols; `head` `[O, H]` and `bias` `[O]` are a
+    linear map of the last layer's h, whose output counts as logits. `zoneout` is what each step keeps of the states
+    that it names.
+    """
+
+    spec: CellSpec
+    layers: Sequence[Mapping[str, Tensor]]
+    hidden_size: int
+    proj_size: int = 0
+    zoneout: Mapping[str, float] = field(default_factory=dict)
+    initial: Sequence[Sequence[Tensor]] = ()
+    embedding: Tensor | None = None
+    head: Tensor | None = None
+    bias: Tensor | None = None
+
+    def named(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor under the name that a person knows it by."""
+        for index, layer in enumerate(self.layers):
+            yield from ((f"{name}_l{index}", tensor) for name, tensor in layer.items())
+        for index, states in enumerate(self.initial):
+            yield from ((f"state_{name}_l{index}", state) for name, state in zip(self.spec.states, states, strict=True))
+        for name, tensor in (("embedding", self.embedding), ("head", self.head), ("head's bias", self.bias)):
+            if tensor is not None:
+                yield name, tensor
+
+    def check(self) -> None:
+        """Raise `InputError` for a number that is no number."""
+        for name, tensor in self.named():
+            finite = torch.isfinite(tensor)
+            if not bool(finite.all()):
+                count = int((~finite).sum())
+                raise InputError(
+                    f"{name} has {count:,} of {tensor.numel():,} numbers that are not finite; "
+                    "stream from a checkpoint before training went wrong"
+                )
+
+    @property
+    def input_size(self) -> int:
+        """Features I of the first layer's input."""
+        return self.layers[0]["weight_ih"].shape[1]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the model is: states of models with another cannot be its."""
+        digest = hashlib.sha256(f"{self.spec.code} {sorted(self.zoneout.items())}".encode())
+        for name, tensor in self.named():
+            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+            plain = tensor.detach().to("cpu", torch.float32).contiguous().view(-1).view(torch.uint8)
+            digest.update(plain.numpy().data)
+        return digest.hexdigest()
