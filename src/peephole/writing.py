@@ -5,7 +5,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, *content: bytes | memoryview) -> None:
-    """Write `content`, part after part, to `path` so that a reader, or a machine that stops half-way, sees all of it or none of it."""
+    """Write `content`, part after part, to `path`.
+
+    A reader, or a machine that stops half-way, sees all of it or none of it.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:

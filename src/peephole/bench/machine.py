@@ -6,6 +6,7 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from peephole._version import __version__
 
@@ -67,6 +68,11 @@ def this_machine() -> Machine:
         settings={setting: os.environ[setting] for setting in SETTINGS if setting in os.environ},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def read_machine(row: dict[str, Any]) -> Machine:
+    """The stamp that `asdict` made JSON of."""
+    return Machine(**row | {"instruction_sets": tuple(row["instruction_sets"])})
 
 
 def _cores() -> int:

@@ -8,9 +8,11 @@ negated sum.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
@@ -52,10 +54,14 @@ def run_onnx(
 
 def open_session(layer: Recurrent, inputs: dict[str, tuple[int, ...]], threads: int) -> onnxruntime.InferenceSession:
     """The model of `layer`, ready to run; `inputs` are the shapes of what it will be fed."""
+    return session_of(build(layer, inputs), threads)
+
+
+def session_of(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    """A model, ready to run on the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
-    model = build(layer, inputs).SerializeToString()
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def refusal(spec: CellSpec) -> str | None:
@@ -73,15 +79,8 @@ def build(layer: Recurrent, inputs: dict[str, tuple[int, ...]]) -> onnx.ModelPro
     if reason:
         raise ValueError(f"{reason}: {layer}")
     directions = list(layer.named_layers())
-    constants = {
-        "W": [stack(spec, weights["weight_ih"]) for weights in directions],
-        "R": [stack(spec, weights["weight_hh"]) for weights in directions],
-        "B": [biases(spec, weights, layer.hidden_size) for weights in directions],
-    }
-    if spec.peephole == "diagonal":
-        constants["P"] = [peepholes(spec, weights["weight_ch"]) for weights in directions]
-    names = ["X", "W", "R", "B", "sequence_lens", "initial_h"]
-    names += ["initial_c", "P"] if spec.family == "lstm" else []
+    constants = operands(spec, directions, layer.hidden_size)
+    names = operand_names(spec)
     results = {"Y": 4, "Y_h": 3} | ({"Y_c": 3} if spec.family == "lstm" else {})  # and how many dimensions
     node = helper.make_node(
         spec.family.upper(),
@@ -97,11 +96,36 @@ def build(layer: Recurrent, inputs: dict[str, tuple[int, ...]]) -> onnx.ModelPro
         spec.family,
         [helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), inputs[name]) for name in inputs],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name, rank in results.items()],
-        [numpy_helper.from_array(torch.stack(parts).detach().numpy(), name) for name, parts in constants.items()],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
+    return model_of(graph)
+
+
+def model_of(graph: onnx.GraphProto) -> onnx.ModelProto:
+    """A graph in the file format and with the operators that are used here, checked."""
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=FORMAT)
     onnx.checker.check_model(model)
     return model
+
+
+def operand_names(spec: CellSpec) -> list[str]:
+    """What the operator is given, in order."""
+    names = ["X", "W", "R", "B", "sequence_lens", "initial_h"]
+    return names + (["initial_c", "P"] if spec.family == "lstm" else [])
+
+
+def operands(
+    spec: CellSpec, directions: Sequence[dict[str, Tensor]], hidden_size: int
+) -> dict[str, NDArray[np.float32]]:
+    """Those of them that are a layer's weights, `[D, ...]` each."""
+    found = {
+        "W": [stack(spec, weights["weight_ih"]) for weights in directions],
+        "R": [stack(spec, weights["weight_hh"]) for weights in directions],
+        "B": [biases(spec, weights, hidden_size) for weights in directions],
+    }
+    if spec.peephole == "diagonal":
+        found["P"] = [peepholes(spec, weights["weight_ch"]) for weights in directions]
+    return {name: torch.stack(parts).detach().numpy() for name, parts in found.items()}
 
 
 def attributes(spec: CellSpec, directions: int) -> dict[str, Any]:

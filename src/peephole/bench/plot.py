@@ -76,7 +76,7 @@ def picture(found: Report | Growth) -> bytes:
         kinds = {(one.case.cell, one.case.dtype, one.case.mode) for one in found.measured}
         figure = Figure(figsize=(8, 1.5 + 0.4 * len(kinds)), layout="constrained")
         found.plot(figure.subplots())
-        return _png(figure)
+        return png(figure)
     axes = list(dict.fromkeys(point.axis for point in found.points))
     figure = Figure(figsize=(5 * len(axes), 5), layout="constrained")
     for ax, axis in zip(figure.subplots(1, len(axes), squeeze=False)[0], axes, strict=True):
@@ -84,10 +84,11 @@ def picture(found: Report | Growth) -> bytes:
     figure.axes[-1].legend(
         frameon=False, fontsize="x-small", handlelength=3.5, loc="upper left", bbox_to_anchor=(1.0, 1.0)
     )
-    return _png(figure)
+    return png(figure)
 
 
-def _png(figure: "Figure") -> bytes:
+def png(figure: "Figure") -> bytes:
+    """A PNG file's content."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120)
     return content.getvalue()

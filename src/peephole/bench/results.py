@@ -5,15 +5,17 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from peephole.bench.cases import BATCH_OF_VARIANTS, GRIDS, WORK_OF_BFLOAT16, Case, describe, read_case
-from peephole.bench.machine import Machine
+from peephole.bench.machine import Machine, read_machine
+from peephole.bench.timing import median_ratio
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Found = TypeVar("Found")
 OURS = "peephole"  # the contestant that everybody is compared with
 FORMAT = 1
 BETTER = "better of torch.nn, onnxruntime"
@@ -45,8 +47,7 @@ class Measured:
             return min((ratio for ratio in ratios if ratio is not None), default=None)
         if name not in self.seconds or OURS not in self.seconds:
             return None
-        pairs = zip(self.seconds[name], self.seconds[OURS], strict=True)
-        return statistics.median(theirs / ours for theirs, ours in pairs)
+        return median_ratio(self.seconds[name], self.seconds[OURS])
 
     def flops_over_plain(self) -> float:
         """Operations of this cell over those of a plain LSTM of the same sizes."""
@@ -157,12 +158,16 @@ def read_measured(row: dict[str, Any]) -> Measured:
 
 def read_report(text: str) -> Report:
     """The report that `json.dumps(report.as_json())` wrote. `InputError` for another text."""
+    return read_text(text, lambda tree: Report(read_machine(tree["machine"]), tuple(map(read_measured, tree["measured"]))))
+
+
+def read_text(text: str, build: Callable[[dict[str, Any]], Found]) -> Found:
+    """What `build` makes of a text that `--out` wrote. `InputError` for another text, or one of another format."""
     try:
         tree = json.loads(text)
         if tree["format"] != FORMAT:
             raise InputError(f"benchmark format {tree['format']}; this version reads format {FORMAT}: measure again")
-        machine = Machine(**tree["machine"] | {"instruction_sets": tuple(tree["machine"]["instruction_sets"])})
-        return Report(machine, tuple(map(read_measured, tree["measured"])))
+        return build(tree)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError) as error:

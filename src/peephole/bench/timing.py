@@ -1,6 +1,7 @@
 """Contestants in turn, round after round, so that a machine that changes its speed changes it for all of them."""
 
 import gc
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,17 +29,22 @@ def shared(seconds: float, weights: Sequence[float]) -> float:
 
 
 def take_turns(
-    runs: Mapping[str, Callable[[], object]], budget: Budget, pauses: Mapping[str, float] | None = None
+    runs: Mapping[str, Callable[[], object]],
+    budget: Budget,
+    pauses: Mapping[str, float] | None = None,
+    turn_seconds: float = TURN_SECONDS,
+    fewest: int = 1,
 ) -> dict[str, tuple[float, ...]]:
     """Seconds of one run of each, a number a round; every round begins with another.
 
-    `pauses` are seconds to wait after the turn of some, whose threads go on spinning for so long.
+    `pauses` are seconds to wait after the turn of some, whose threads go on spinning for so long. A turn is as many
+    runs as fill `turn_seconds`, `fewest` at least.
     """
     began = time.perf_counter()
     after = {name: (pauses or {}).get(name, PAUSE_SECONDS) for name in runs}
     repeats: dict[str, int] = {}
     for name, run in runs.items():
-        repeats[name] = _calibrate(run)
+        repeats[name] = _calibrate(run, turn_seconds, fewest)
         time.sleep(after[name])
     taken: dict[str, list[float]] = {name: [] for name in runs}
     names = list(runs)
@@ -54,26 +60,30 @@ def take_turns(
     return {name: tuple(values) for name, values in taken.items()}
 
 
-def _calibrate(run: Callable[[], object]) -> int:
-    """How often a turn repeats. A first run may load and compile, so that only a second one says how short it is."""
-    if _clock(run) > 10 * TURN_SECONDS:  # long enough, whatever it did besides
-        return 1
-    return max(1, round(TURN_SECONDS / max(_clock(run), 1e-7)))
+def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
+    """The middle over rounds of the ratios within each: a round in which the machine was slow was so for both."""
+    return statistics.median(one / other for one, other in zip(theirs, ours, strict=True))
 
 
-def _clock(run: Callable[[], object]) -> float:
+def _calibrate(run: Callable[[], object], turn_seconds: float, fewest: int) -> int:
+    """How often a turn repeats. A first run may load and compile, so that only later ones say how short it is."""
+    if _clock(run, 1) > 10 * turn_seconds:  # long enough, whatever it did besides
+        return fewest
+    return max(fewest, round(turn_seconds / max(_clock(run, fewest), 1e-7)))
+
+
+def _clock(run: Callable[[], object], repeats: int) -> float:
+    """Seconds of one of so many runs."""
     began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - began) / repeats
 
 
 def _turn(run: Callable[[], object], repeats: int) -> float:
     if repeats > 1:  # a short run feels whose data the caches hold; a long one does not
         run()
-    began = time.perf_counter()
-    for _ in range(repeats):
-        run()
-    return (time.perf_counter() - began) / repeats
+    return _clock(run, repeats)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ COMMANDS = {
     "sample": "let a run write, from a prime if you like",
     "next": "the distribution of the next character after a prime",
     "score": "how surprised a run is by each character of a file",
+    "predict": "read a text as it comes, and say of each character how expected it was and what may follow",
     "info": "what is in a run, which back end computes it; without a run: this installation",
     "runs": "a table of the runs in a folder",
     "bench": "how fast the layers are, beside torch.nn, ONNX Runtime and a loop by hand",
@@ -22,6 +23,7 @@ EXAMPLES = """\
   peephole train --minutes 2 --out runs/first     the Python library's own source, because every machine has it
   peephole train book.txt --out runs/book         any UTF-8 text
   peephole sample runs/book --prime "Once upon"   what it writes
+  tail -f log | peephole predict runs/log -       what each character tells, as it comes
   peephole eval runs/book                         bits a character, beside what n-grams and xz reach
   peephole train --resume runs/book               go on after Ctrl-C, a kill or a power cut"""
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -31,6 +31,9 @@ class Eval:
     # Measure on so many characters only, from the beginning.
     limit: int | None = None
 
+    # How weights are stored: float32, bfloat16 or int8. What the last two lose against float32 is measured too.
+    weights: Literal["float32", "bfloat16", "int8"] = "float32"
+
     # Measure n-grams and xz too.
     baselines: bool = True
 
@@ -47,18 +50,26 @@ def run(words: list[str]) -> int:
 
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit is {options.limit}; expected at least 1 character")
-    measured = evaluate(load(options.run), options.files, options.limit, options.baselines, options.encoding)
+    measured = evaluate(
+        load(options.run), options.files, options.limit, options.baselines, options.encoding, options.weights
+    )
     if options.json:
         emit(json.dumps(measured.as_json(), ensure_ascii=False) + "\n")
         return 0
     emit(f"{measured.text}: {measured.characters:,} characters")
     emit(f", {measured.unknown_characters:,} of them never seen in training\n" if measured.unknown_characters else "\n")
-    rows = {"this model": measured.bits_per_character, **(measured.baselines or {})}
+    stored = f"this model, {measured.weights} weights"
+    rows = {
+        "this model" if measured.lost is None else stored: measured.bits_per_character,
+        **(measured.baselines or {}),
+    }
     width = max(map(len, rows))
     emit(f"  {'':{width}}  bits a character\n")
     for name, bits in sorted(rows.items(), key=lambda row: row[1]):
         emit(f"  {name:{width}}  {bits:16.4f}\n")
     emit(f"this model: {measured.nats_per_character:.4f} nats a character, perplexity {measured.perplexity:.3f}\n")
+    if measured.lost is not None:
+        emit(f"{measured.weights} weights lose {measured.lost:.4f} bits a character against float32\n")
     if measured.baselines is not None:
         emit(f"n-grams and xz learned from the last {measured.trained_on:,} tokens of the training text\n")
     return 0

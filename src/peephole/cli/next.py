@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -27,6 +27,9 @@ class Next:
     # How many to show. The rest is summed up in one line.
     top: int = 10
 
+    # How weights are stored: float32, bfloat16 or int8.
+    weights: Literal["float32", "bfloat16", "int8"] = "float32"
+
     # Print one JSON object, with every character.
     json: bool = False
 
@@ -39,7 +42,7 @@ def run(words: list[str]) -> int:
     from peephole.tasks import load
     from peephole.tasks.text import names_of
 
-    ranked = load(options.run).next(options.prime)
+    ranked = load(options.run).next(options.prime, options.weights)
     if options.json:
         emit(json.dumps({"prime": options.prime, "next": ranked}, ensure_ascii=False) + "\n")
         return 0

@@ -30,6 +30,9 @@ class Score:
     # on a terminal, table elsewhere.
     format: Literal["auto", "colour", "table", "json"] = "auto"
 
+    # How weights are stored: float32, bfloat16 or int8.
+    weights: Literal["float32", "bfloat16", "int8"] = "float32"
+
     # How the bytes of the file spell characters.
     encoding: str = "utf-8"
 
@@ -57,7 +60,7 @@ def run(words: list[str]) -> int:
     if not text:
         raise InputError("nothing to score: the text is empty")
     model = load(options.run)
-    bits = model.score_characters(text) / math.log(2)
+    bits = model.score_characters(text, options.weights) / math.log(2)
     kind = options.format if options.format != "auto" else ("colour" if sys.stdout.isatty() else "table")
     if kind == "json":
         emit(json.dumps({"text": text, "bits": [round(float(each), 6) for each in bits]}, ensure_ascii=False) + "\n")

@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from peephole.errors import InputError
-from peephole.generate.threads import map_pieces
-from peephole.models.sequence import SequenceModel
+from peephole.streams.snapshot import Streaming
+from peephole.streams.stream import Stream
+from peephole.streams.threads import map_pieces
 
-CHUNK = 512  # steps at a time, so that logits stay small
-ROWS = 16  # pieces of text side by side
+CHUNK = 512  # steps at a time: after each, Ctrl-C is heard
+ROWS = {"native": 64, "stepwise": 16}  # pieces of text side by side
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Pieces:
 
 
 def surprisals(
-    model: SequenceModel,
+    model: Streaming,
     tokens: NDArray[np.unsignedinteger],
     reset: int,
     pieces: Pieces = Pieces(),
@@ -45,12 +46,12 @@ def surprisals(
     if limit is not None and limit < targets:
         wanted = max(1, round(limit / length))
         starts = starts[np.unique(np.linspace(0, len(starts) - 1, wanted).astype(int))]
-    groups = [starts[first : first + ROWS] for first in range(0, len(starts), ROWS)]
+    stream = model.stream(0)
+    rows = ROWS[stream.engine]
+    groups = [starts[first : first + rows] for first in range(0, len(starts), rows)]
     context = min(pieces.context, targets) if len(starts) > 1 or starts[0] > 0 else 0
-    model.eval()
-    device = model.embedding.weight.device
 
-    def score(group: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(group: NDArray[np.int64], stream: Stream) -> NDArray[np.float64]:
         steps = context + length
         inputs = np.full((steps, len(group)), reset, dtype=np.int64)
         following = np.full((steps, len(group)), reset, dtype=np.int64)
@@ -62,29 +63,24 @@ def surprisals(
             following[offset : offset + end - first, row] = tokens[first + 1 : end + 1]
             begins[offset, row] = True
             begins[offset : offset + end - first, row] |= tokens[first:end] == reset
-        values = _read(model, torch.from_numpy(inputs), torch.from_numpy(following), torch.from_numpy(begins), device)
+        values = _read(stream, *map(torch.from_numpy, (inputs, following, begins)))
         kept = [values[context : context + min(length, targets - start), row] for row, start in enumerate(group)]
         return np.concatenate(kept)
 
-    return np.concatenate(map_pieces(score, groups))
+    if stream.engine == "native":  # which has threads of its own
+        found = [score(group, stream) for group in groups]
+    else:
+        found = map_pieces(lambda group: score(group, model.stream(0)), groups)
+    return np.concatenate(found)
 
 
-@torch.no_grad()
-def _read(
-    model: SequenceModel,
-    inputs: torch.Tensor,
-    following: torch.Tensor,
-    begins: torch.Tensor,
-    device: torch.device,
-) -> NDArray[np.float64]:
-    """Surprisals `[T, B]` in nats, chunk after chunk with carried state."""
-    states = model.initial_states(inputs.shape[1])
+def _read(stream: Stream, inputs: torch.Tensor, following: torch.Tensor, begins: torch.Tensor) -> NDArray[np.float64]:
+    """Surprisals `[T, B]` in nats, chunk after chunk with carried state, of streams that join for it."""
+    ids = stream.join(inputs.shape[1])
     parts: list[torch.Tensor] = []
     for start in range(0, len(inputs), CHUNK):
         part = slice(start, start + CHUNK)
-        begin = begins[part].to(device)
-        begin_or_none = begin if bool(begin.any()) else None
-        logits, states = model(inputs[part].to(device), states, begin_or_none)
-        logs = torch.log_softmax(logits.float(), dim=-1)
-        parts.append(-logs.gather(-1, following[part].to(device)[..., None])[..., 0].double().cpu())
-    return torch.cat(parts).numpy()
+        begin = begins[part] if bool(begins[part].any()) else None
+        parts.append(stream.surprisals(inputs[part], following[part], ids, begin))
+    stream.leave(ids)
+    return torch.cat(parts).double().numpy()

@@ -53,4 +53,4 @@ def open_stream(
         features=source.input_size,
         symbols=0 if source.embedding is None else source.embedding.shape[0],
     )
-    return Stream(engine, batch, source.fingerprint())
+    return Stream(engine, batch, source.fingerprint)

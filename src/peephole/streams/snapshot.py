@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -22,6 +22,14 @@ LINE = 64  # bytes: where packed weights begin in a file, so that no vector of t
 
 # An embedding's products with W_ih are made beforehand where they take no more room than so many W_ih, or are few.
 FOLDED_SIZE, FEW_SYMBOLS = 4, 512
+
+
+class Streaming(Protocol):
+    """What can be streamed: a snapshot, a layer, a model."""
+
+    def stream(self, batch: int = 1) -> Stream:
+        """`batch` streams over it."""
+        ...
 
 
 class Snapshot:
@@ -82,7 +90,7 @@ class Snapshot:
 
     def stream(self, batch: int = 1, threads: int | None = None) -> Stream:
         """`batch` streams over this snapshot; `threads` at most, torch's number unless given."""
-        return Stream(NativeEngine(self._model, threads), batch, self.fingerprint)
+        return Stream(NativeEngine(self._model, threads), batch, lambda: self.fingerprint)
 
     def save(self, path: Path | str) -> None:
         """Write one safetensors file, whole or not at all, that `load` maps into memory.

@@ -1,13 +1,13 @@
 """Streams of a model that no compiled decoder runs: through the module's own forward, slowly."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from peephole.reference.noise import WORD, philox
+from peephole.streams.threads import one_thread
 
 States = tuple[Tensor, ...]
 
@@ -109,7 +109,7 @@ class StepwiseEngine:
         device = self.steps.device
         states = self._unpacked(self.read_states(ids).to(device))
         resets = None if resets is None else resets.to(device, torch.bool)
-        with _one_thread():  # products split over several may add in another order
+        with one_thread():  # products split over several may add in another order
             output, states = self.steps.run(x.to(device), states, resets)
             output = output[-1] if last else output
             if self.steps.logits:
@@ -143,13 +143,3 @@ class StepwiseEngine:
         return tuple(
             torch.stack(parts[number :: len(like)]).to(state.dtype).contiguous() for number, state in enumerate(like)
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

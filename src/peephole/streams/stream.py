@@ -39,7 +39,7 @@ class Stream:
     (torch.Size([1, 5]), 3)
     """
 
-    def __init__(self, engine: NativeEngine | StepwiseEngine, batch: int, fingerprint: str) -> None:
+    def __init__(self, engine: NativeEngine | StepwiseEngine, batch: int, fingerprint: Callable[[], str]) -> None:
         """Use `.stream()` of a layer, a model or a `Snapshot`."""
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 0:
             raise InputError(f"got {batch!r} streams; expected a whole number, 0 or more")
@@ -208,7 +208,7 @@ class Stream:
             "states": _asked(self._engine.read_states, chosen),
             "generators": _asked(self._engine.read_generators, chosen),
         }
-        said = {"kind": "peephole states", "model": self._fingerprint}
+        said = {"kind": "peephole states", "model": self._fingerprint()}
         try:
             write_whole(Path(path), save(tensors, said))
         except OSError as error:
@@ -232,10 +232,11 @@ class Stream:
             raise InputError(f"{path}: damaged or cut short ({reason}); save the states again") from None
         if said.get("kind") != "peephole states" or tensors.keys() != {"states", "generators"}:
             raise InputError(f"{path}: no states of a stream; expected what Stream.save wrote")
-        if said["model"] != self._fingerprint:
+        mine = self._fingerprint()
+        if said["model"] != mine:
             raise InputError(
                 f"{path}: states of another model (its fingerprint is {said['model'][:12]}, this one's "
-                f"{self._fingerprint[:12]}); load the model that they come from"
+                f"{mine[:12]}); load the model that they come from"
             )
         joined = self.join(len(tensors["states"]))
         self.put_states(tensors["states"], joined)

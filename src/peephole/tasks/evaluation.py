@@ -21,7 +21,8 @@ class Measurement:
     """One text measured by one model. Sums include the ends of documents; means are over characters.
 
     `baselines` are bits a character of the same text by name; None where the run's training text is gone.
-    `trained_on` says how many tokens, from the end of the training part, the baselines have learned from.
+    `trained_on` says how many tokens, from the end of the training part, the baselines have learned from. `lost` are
+    bits a character more than with float32 weights; None where the weights are float32.
     """
 
     text: str
@@ -32,6 +33,8 @@ class Measurement:
     unknown_characters: int
     baselines: dict[str, float] | None
     trained_on: int
+    weights: str = "float32"
+    lost: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields in JSON's types."""
@@ -44,6 +47,7 @@ def evaluate(
     limit: int | None = None,
     baselines: bool = True,
     encoding: str = "utf-8",
+    weights: str = "float32",
 ) -> Measurement:
     """Measure `model` on `files` (each a document), or on its run's held-out text.
 
@@ -70,7 +74,10 @@ def evaluate(
     characters -= unknown * (len(tokenizer.symbols[tokenizer.unk]) - 1)
     if not characters:
         raise InputError(f"{name}: nothing to measure, no character has one before it; give a longer text")
-    nats = float(model.price(tokens).sum()) / characters
+    nats = float(model.price(tokens, weights=weights).sum()) / characters
+    lost = None
+    if weights != "float32":
+        lost = (nats - float(model.price(tokens).sum()) / characters) / math.log(2)
     compared: dict[str, float] | None = None
     learned = 0
     if baselines and model.run.data_folder.exists():
@@ -84,6 +91,8 @@ def evaluate(
         unknown_characters=unknown,
         baselines=compared,
         trained_on=learned,
+        weights=weights,
+        lost=lost,
     )
 
 

@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from peephole import divergence
+from peephole._native.decoding import refusal as decoder_refusal
 from peephole.data.corpus import TextCorpus, open_corpus, prepare
 from peephole.data.lanes import Documents, Lanes, Window
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
+from peephole.generate.beam import search
 from peephole.generate.config import Sampling
-from peephole.generate.sampling import draw
+from peephole.generate.sampling import Writing
 from peephole.generate.scoring import Pieces, surprisals
-from peephole.generate.stream import Stream
 from peephole.models.sequence import SequenceModel
 from peephole.nn.explanation import explain_backend
 from peephole.nn.noise import noise_seed
 from peephole.runs.folder import Run, process_rank
 from peephole.runs.tensors import read_tensors
+from peephole.streams.snapshot import Snapshot, Streaming
+from peephole.streams.stream import Stream
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import TrainingConfig
@@ -36,6 +40,18 @@ from peephole.writing import write_whole
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
 WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training
+
+
+PREDICTED_TOGETHER = 256  # characters: those that come at once are read at once, and answered soon
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One symbol as it came: its surprisal in nats, and the log-probabilities `[V]` of what comes after it."""
+
+    symbol: str
+    surprisal: float
+    following: Tensor
 
 
 class TextObjective:
@@ -72,6 +88,7 @@ class TextModel:
 
     def __init__(self, run: Run, task: TextTask, tokenizer: Tokenizer, model: SequenceModel) -> None:
         self.run, self.task, self.tokenizer, self.model = run, task, tokenizer, model
+        self._snapshots: dict[str, tuple[object, Snapshot]] = {}
 
     @classmethod
     def create(cls, task: TextTask, out: Path | str) -> "TextModel":
@@ -168,61 +185,116 @@ class TextModel:
         how: Sampling | None = None,
         streams: int = 1,
         stop: str | None = None,
+        weights: str = "float32",
     ) -> Iterator[tuple[int, str]]:
         """Texts as they are written: pairs of (stream, further text). A text ends at `length` characters, where the
-        model draws the end of a document, or before `stop`.
+        model draws the end of a document, or before `stop`. `weights`: float32, bfloat16 or int8.
         """
         if length < 1 or streams < 1:
             raise InputError(f"--length is {length} and --count is {streams}; expected at least 1 of each")
         if stop == "":
             raise InputError("--stop is empty; expected the string at which to end")
-        symbols = draw(self.model, self.encode_prime(prime), how or Sampling(), streams, never=[self.tokenizer.unk])
-        return _spell(symbols, self.tokenizer, length, streams, stop)
+        eod, unknown = self.tokenizer.eod, self.tokenizer.unk
+        prime_symbols = self.encode_prime(prime)
+        writing = Writing(self._streaming(weights), prime_symbols, how or Sampling(), streams, [unknown], eod)
+        return _spell(writing, self.tokenizer, length, stop)
 
     def sample(self, prime: str = "", length: int = 500, stop: str | None = None, **how: Any) -> str:
         """One text, without the prime; `how` are the fields of `Sampling`."""
         return "".join(text for _, text in self.write(prime, length, Sampling(**how), 1, stop))
 
-    def next(self, prime: str) -> list[tuple[str, float]]:
+    def likeliest(
+        self, prime: str = "", length: int = 100, beams: int = 4, weights: str = "float32"
+    ) -> list[tuple[str, float]]:
+        """The likeliest texts that beam search finds after `prime`, without it: (text, log-probability in nats)."""
+        eod, unknown = self.tokenizer.eod, self.tokenizer.unk
+        found = search(self._streaming(weights), self.encode_prime(prime), length, beams, eod, [unknown])
+        texts: list[tuple[str, float]] = []
+        for beam in found:
+            symbols = beam.symbols[:-1] if beam.ended else beam.symbols
+            spell = self.tokenizer.speller()
+            texts.append(("".join(map(spell, [*symbols, None])), beam.log_probability))
+        return texts
+
+    def next(self, prime: str, weights: str = "float32") -> list[tuple[str, float]]:
         """The distribution of the symbol after `prime`: (symbol, probability), likeliest first."""
-        stream = Stream(self.model)
-        logs = stream.read(torch.tensor(self.encode_prime(prime))[:, None])[-1, 0]
+        stream = self.stream(weights=weights)
+        logs = stream.read(torch.tensor(self.encode_prime(prime))[:, None], last=True)[0]
         order = logs.argsort(descending=True, stable=True).tolist()
         return [(self.tokenizer.symbols[index], math.exp(float(logs[index]))) for index in order]
 
-    def score(self, text: str) -> NDArray[np.float64]:
+    def score(self, text: str, weights: str = "float32") -> NDArray[np.float64]:
         """Surprisal in nats of each token of `text` as one document, then of its end: `[tokens + 1]`.
 
         A character that training never saw costs what `<unk>` costs and which of all other characters it is.
         """
         eod = np.array([self.tokenizer.eod], dtype=self.tokenizer.dtype)
         tokens = np.concatenate([eod, self.tokenizer.encode(text), eod])
-        return self.price(tokens, Pieces(length=None))
+        return self.price(tokens, Pieces(length=None), weights=weights)
 
-    def score_characters(self, text: str) -> NDArray[np.float64]:
+    def score_characters(self, text: str, weights: str = "float32") -> NDArray[np.float64]:
         """Surprisal in nats of each character of `text`, `[characters]`; of several tokens, their sum."""
-        values = self.score(text)[:-1]
+        values = self.score(text, weights)[:-1]
         if len(values) == len(text):
             return values
         starts = np.cumsum([0, *(len(self.tokenizer.encode(character)) for character in text[:-1])])
         return np.add.reduceat(values, starts)
 
     def price(
-        self, tokens: NDArray[np.unsignedinteger], pieces: Pieces | None = None, limit: int | None = None
+        self,
+        tokens: NDArray[np.unsignedinteger],
+        pieces: Pieces | None = None,
+        limit: int | None = None,
+        weights: str = "float32",
     ) -> NDArray[np.float64]:
         """Surprisal in nats of `tokens[1:]`, unknown characters priced in full."""
-        values = surprisals(self.model, tokens, self.tokenizer.eod, pieces or Pieces(), limit)
+        values = surprisals(self._streaming(weights), tokens, self.tokenizer.eod, pieces or Pieces(), limit)
         if limit is None:
             values = values + self.unknown_price() * (tokens[1:] == self.tokenizer.unk)
         return values
+
+    def predict(self, texts: Iterable[str], weights: str = "float32") -> Iterator[list[Prediction]]:
+        """A document that comes in parts: what the model expected of each character, and what it expects next.
+
+        A list a part, in constant memory however long the document is.
+        """
+        stream = self.stream(weights=weights)
+        before = stream.step(torch.tensor([self.tokenizer.eod]))
+        for text in texts:
+            found: list[Prediction] = []
+            symbols = torch.from_numpy(self.tokenizer.encode(text).astype(np.int64))
+            for part in symbols.split(PREDICTED_TOGETHER):
+                logs = stream.read(part[:, None])[:, 0]
+                surprise = -torch.cat([before, logs[:-1]]).gather(1, part[:, None])[:, 0]
+                surprise += self.unknown_price() * (part == self.tokenizer.unk)
+                came = [self.tokenizer.symbols[symbol] for symbol in part.tolist()]
+                found += map(Prediction, came, surprise.tolist(), logs)
+                before = logs[-1:]
+            yield found
 
     def unknown_price(self) -> float:
         """Nats to say which of all unknown characters one is."""
         return math.log(CODE_POINTS - len(self.tokenizer))
 
-    def stream(self, batch: int = 1) -> Stream:
+    def snapshot(self, weights: str = "float32") -> Snapshot:
+        """The model packed for streaming, as it is now; kept until a weight changes."""
+        state = tuple((parameter.data_ptr(), parameter._version) for parameter in self.model.parameters())
+        known = self._snapshots.get(weights)
+        if known is None or known[0] != state:
+            known = self._snapshots[weights] = state, self.model.snapshot(weights)
+        return known[1]
+
+    def stream(self, batch: int = 1, weights: str = "float32") -> Stream:
         """The model one symbol at a time, `batch` streams side by side."""
-        return Stream(self.model, batch)
+        return self._streaming(weights).stream(batch)
+
+    def _streaming(self, weights: str) -> Streaming:
+        """The snapshot, or the model where no compiled decoder runs it."""
+        device = self.model.embedding.weight.device
+        can = device.type == "cpu" and decoder_refusal(self.model.recurrent.spec) is None
+        if can or weights != "float32":
+            return self.snapshot(weights)
+        return self.model
 
 
 def _new_model(task: TextTask, tokenizer: Tokenizer) -> SequenceModel:
@@ -251,31 +323,44 @@ def _read_again(run: Run, task: TextTask) -> None:
         raise InputError(f"{run.folder}: its text is not what it was trained on; restore the files, or train anew")
 
 
-def _spell(
-    symbols: Iterator[list[int]], tokenizer: Tokenizer, length: int, streams: int, stop: str | None
-) -> Iterator[tuple[int, str]]:
+def _spell(writing: Writing, tokenizer: Tokenizer, length: int, stop: str | None) -> Iterator[tuple[int, str]]:
     """Symbols to text; what could be the beginning of `stop` is held back until it is clear that it is not."""
-    held = [""] * streams
-    count = [0] * streams
-    open_streams = set(range(streams))
-    spellings = [tokenizer.speller() for _ in range(streams)]
-    while open_streams:
-        drawn = next(symbols)
-        for index in sorted(open_streams):
-            ended = drawn[index] == tokenizer.eod
-            text = spellings[index](None if ended else drawn[index])[: length - count[index]]
-            count[index] += len(text)
-            held[index] += text
-            done = ended or count[index] >= length
-            if stop is not None and stop in held[index]:
-                held[index], done = held[index][: held[index].index(stop)], True
-            keep = 0 if done or stop is None else _overlap(held[index], stop)
-            ready = held[index][: len(held[index]) - keep]
-            held[index] = held[index][len(held[index]) - keep :]
+    texts = {number: _Text(tokenizer, length, stop) for number in writing.open}
+    while writing.open:
+        numbers = list(writing.open)
+        drawn = writing.take(max(texts[number].left for number in numbers))
+        for column, number in enumerate(numbers):
+            ready = texts[number].add(drawn[:, column].tolist())
             if ready:
-                yield index, ready
-            if done:
-                open_streams.remove(index)
+                yield number, ready
+            if texts[number].done:
+                writing.close(number)
+
+
+class _Text:
+    """A text that grows by symbols until it ends."""
+
+    def __init__(self, tokenizer: Tokenizer, length: int, stop: str | None) -> None:
+        self._eod, self._spell = tokenizer.eod, tokenizer.speller()
+        self._stop, self._held = stop, ""
+        self.left, self.done = length, False
+
+    def add(self, symbols: list[int]) -> str:
+        """Take symbols; the further text that is now certain."""
+        for symbol in symbols:
+            if self.done:
+                break
+            ended = symbol == self._eod
+            text = self._spell(None if ended else symbol)[: self.left]
+            self.left -= len(text)
+            self._held += text
+            self.done = ended or self.left == 0
+            if self._stop is not None and self._stop in self._held:
+                self._held, self.done = self._held[: self._held.index(self._stop)], True
+        keep = 0 if self.done or self._stop is None else _overlap(self._held, self._stop)
+        ready = self._held[: len(self._held) - keep]
+        self._held = self._held[len(self._held) - keep :]
+        return ready
 
 
 def _overlap(text: str, stop: str) -> int:

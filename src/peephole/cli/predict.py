@@ -1,0 +1,121 @@
+"""`peephole predict RUN FILE`."""
+
+import codecs
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.errors import InputError
+
+if TYPE_CHECKING:
+    from peephole.tasks.text import Prediction
+
+DESCRIPTION = (
+    "Read a text as it comes, one document without end, and answer at once: of each character how many bits it took to "
+    "say, given those before it, and what may follow. Memory does not grow with the text."
+)
+BLOCK = 1 << 16  # bytes; of a pipe what there is
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Options of `peephole predict`."""
+
+    # Run folder.
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+
+    # Text file; - reads standard input, and answers before it ends.
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = Path("-")
+
+    # How many of the likeliest next characters to name.
+    top: int = 3
+
+    # table: a line a character, fields separated by tabs. json: an object a line, with probabilities.
+    format: Literal["table", "json"] = "table"
+
+    # How weights are stored: float32, bfloat16 or int8.
+    weights: Literal["float32", "bfloat16", "int8"] = "float32"
+
+    # How the bytes of the text spell characters.
+    encoding: str = "utf-8"
+
+
+def run(words: list[str]) -> int:
+    """Print a line for each character as soon as it is known."""
+    options = parse(Predict, "predict", words, DESCRIPTION)
+    if options.top < 1:
+        raise InputError(f"--top is {options.top}; expected at least 1")
+    from peephole.data.files import check_encoding, find_files, read_text
+    from peephole.tasks import load
+
+    if str(options.file) == "-":
+        check_encoding(options.encoding)
+        texts = _standard_input(options.encoding)
+    elif options.file.is_dir():
+        raise InputError(f"{options.file}: a folder; expected one text file, or - for standard input")
+    else:
+        (path,) = find_files([options.file], encoding=options.encoding)[:1]
+        texts = read_text(path, options.encoding)
+    model = load(options.run)
+    symbols = model.tokenizer.symbols
+    write = _table_line if options.format == "table" else _json_line
+    position = 0
+    for found in model.predict(texts, options.weights):
+        if options.format == "table" and position == 0:
+            emit("position\tcharacter\tbits\tnext\n")
+        emit("".join(write(position + place, one, symbols, options.top) for place, one in enumerate(found)))
+        position += len(found)
+    if not position:
+        raise InputError("nothing to predict: the text is empty")
+    return 0
+
+
+def _standard_input(encoding: str) -> Iterator[str]:
+    """What has come so far, again and again, until it ends; never part of a character."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    place = 0
+    while True:
+        block = _read_some()
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            at = place + error.start
+            raise InputError(f"standard input: not {encoding} near byte {at:,}; pass --encoding") from None
+        place += len(block)
+        if text:
+            yield text
+        if not block:
+            return
+
+
+def _read_some() -> bytes:
+    """Bytes that are there; waits for the first; empty at the end."""
+    return cast(io.BufferedReader, sys.stdin.buffer).read1(BLOCK)
+
+
+def _likeliest(one: "Prediction", symbols: list[str], top: int) -> list[tuple[str, float]]:
+    values, places = one.following.topk(min(top, len(symbols)))
+    return [(symbols[place], math.exp(value)) for value, place in zip(values.tolist(), places.tolist(), strict=True)]
+
+
+def _table_line(position: int, one: "Prediction", symbols: list[str], top: int) -> str:
+    from peephole.tasks.text import names_of
+
+    likeliest = _likeliest(one, symbols, top)
+    names = names_of([one.symbol, *(symbol for symbol, _ in likeliest)])
+    following = " ".join(f"{name} {share:.2f}" for name, (_, share) in zip(names[1:], likeliest, strict=True))
+    return f"{position}\t{names[0]}\t{one.surprisal / math.log(2):.2f}\t{following}\n"
+
+
+def _json_line(position: int, one: "Prediction", symbols: list[str], top: int) -> str:
+    row = {"position": position, "character": one.symbol, "bits": round(one.surprisal / math.log(2), 6)}
+    likeliest = [[symbol, round(share, 6)] for symbol, share in _likeliest(one, symbols, top)]
+    return json.dumps({**row, "next": likeliest}, ensure_ascii=False) + "\n"
