@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from peephole.errors import InputError
+from peephole.generate import sampling
 from peephole.generate.config import Sampling
-from peephole.generate.sampling import draw, narrow
+from peephole.generate.sampling import Writing, narrow
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
+from peephole.streams.snapshot import Streaming
+from peephole.streams.stream import Stream
 
 KNOWN = [0.4, 0.05, 0.3, 0.2, 0.05]
 
@@ -108,9 +111,22 @@ def model() -> SequenceModel:
     return model
 
 
-def drawn(model: SequenceModel, length: int, how: Sampling, **more: Any) -> list[list[int]]:
-    symbols = draw(model, [0, 3], how, **more)
-    return [next(symbols) for _ in range(length)]
+class Slow:
+    """The model through its module's forward."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        self.model = model
+
+    def stream(self, batch: int = 1) -> Stream:
+        return self.model.stream(batch, backend="stepwise")
+
+
+def drawn(model: Streaming, length: int, how: Sampling, streams: int = 1, **more: Any) -> list[list[int]]:
+    writing = Writing(model, [0, 3], how, streams, **more)
+    rows: list[list[int]] = []
+    while len(rows) < length:
+        rows += writing.take(length - len(rows)).tolist()
+    return rows
 
 
 def test_the_seed_decides(model: SequenceModel) -> None:
@@ -173,3 +189,54 @@ def test_a_logit_of_minus_infinity_is_never_drawn(model: SequenceModel) -> None:
 
     for how in ({}, {"temperature": 1e-40}, {"top_k": 3}, {"top_p": 0.9}):
         assert narrow(only(2), Sampling(**how)).tolist() == [[0, 0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"temperature": 0.7, "top_k": 4}, {"top_p": 0.8}, {"temperature": 0.0}, {"temperature": 3.0, "top_k": 3}],
+)
+def test_the_slow_way_draws_the_same(model: SequenceModel, how: dict[str, Any]) -> None:
+    """Both engines take the same random numbers to the same distributions; a step apart could only be rounding's."""
+    want = drawn(model, 60, Sampling(seed=4, **how), streams=3, never=[1], end=0)
+    assert drawn(Slow(model), 60, Sampling(seed=4, **how), streams=3, never=[1], end=0) == want
+
+
+def test_slices_change_nothing(model: SequenceModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    want = drawn(model, 100, Sampling(seed=2), streams=2)
+    monkeypatch.setattr(sampling, "MOST_STEPS", 7)
+    assert drawn(model, 100, Sampling(seed=2), streams=2) == want
+    writing = Writing(model, [0, 3], Sampling(seed=2), 2)
+    assert [row for _ in range(100) for row in writing.take(1).tolist()] == want
+
+
+def test_a_text_that_closes_leaves_the_others_as_they_were(model: SequenceModel) -> None:
+    want = [list(column) for column in zip(*drawn(model, 60, Sampling(seed=3), streams=3), strict=True)]
+    writing = Writing(model, [0, 3], Sampling(seed=3), 3)
+    found: list[list[int]] = [[], [], []]
+    while len(found[2]) < 60:
+        numbers = list(writing.open)
+        symbols = writing.take(60 - len(found[2]))
+        for column, number in enumerate(numbers):
+            found[number] += symbols[:, column].tolist()
+        for number in {0, 1} & set(writing.open):
+            if len(found[number]) >= 10 * (number + 1):
+                writing.close(number)
+    for number, text in enumerate(found):
+        assert text == want[number][: len(text)]
+    assert writing.open == [2]
+
+
+def test_after_its_end_a_text_repeats_it(model: SequenceModel) -> None:
+    rows = drawn(model, 120, Sampling(temperature=2.0), streams=4, end=5)
+    for column in zip(*rows, strict=True):
+        assert 5 in column
+        assert set(column[column.index(5) :]) == {5}
+
+
+def test_a_prime_of_one_symbol_and_of_many(model: SequenceModel) -> None:
+    for prime in ([3], [0, 1, 2, 3, 4, 5, 6, 7, 8]):
+        model.eval()
+        with torch.no_grad():
+            logits, _ = model(torch.tensor(prime)[:, None])
+        writing = Writing(model, prime, Sampling(temperature=0.0), 2)
+        assert writing.take(1).tolist() == [[int(logits[-1, 0].argmax())] * 2]

@@ -13,6 +13,7 @@ from peephole.generate import scoring
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
+from peephole.streams.stream import Stream
 
 EOD = 0
 
@@ -119,9 +120,30 @@ def test_a_limit_takes_whole_pieces_evenly(model: SequenceModel, limit: int, cou
 def test_chunks_and_rows_change_nothing(model: SequenceModel, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = text(700, 5)
     before = surprisals(model, tokens, EOD, Pieces(90, 20))
-    for name, value in (("CHUNK", 7), ("ROWS", 3)):
+    for name, value in (("CHUNK", 7), ("ROWS", {"native": 3, "stepwise": 2})):
         monkeypatch.setattr(scoring, name, value)
         assert worst(surprisals(model, tokens, EOD, Pieces(90, 20)), before) <= 1e-5
+
+
+class Slow:
+    """The model through its module's forward."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        self.model = model
+
+    def stream(self, batch: int = 1) -> Stream:
+        return self.model.stream(batch, backend="stepwise")
+
+
+def test_the_slow_way_finds_the_same_on_any_number_of_threads(model: SequenceModel) -> None:
+    tokens = text(2000, 5)
+    want = surprisals(model, tokens, EOD, Pieces(90, 20))
+    results = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        results.append(surprisals(Slow(model), tokens, EOD, Pieces(90, 20)))
+    assert (results[0] == results[1]).all()
+    assert worst(results[0], want) <= 1e-5
 
 
 def test_it_sums_to_the_probability_of_all_texts(model: SequenceModel) -> None:
@@ -150,6 +172,6 @@ def test_no_gradients_are_recorded(model: SequenceModel, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(SequenceModel, "forward", forward)
     torch.set_num_threads(2)
-    surprisals(model, text(3000), EOD, Pieces(50, 10))
+    surprisals(Slow(model), text(3000), EOD, Pieces(50, 10))
     assert seen
     assert not any(seen)

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from peephole.data import files
+from peephole import writing
 from peephole.errors import InputError
 from peephole.runs.tensors import read_tensors, write_tensors
 
@@ -157,7 +157,7 @@ def test_an_exception_on_the_way_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     if function == "fsync":
-        monkeypatch.setattr(files.os, "fsync", fail)
+        monkeypatch.setattr(writing.os, "fsync", fail)
     else:
         monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(InputError, match=r"no space left on device.*what was there before is unt") as caught:
@@ -175,7 +175,7 @@ def test_an_interruption_on_the_way_leaves_the_old_file(tmp_path: Path, monkeypa
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "fsync", interrupt)
+    monkeypatch.setattr(writing.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_tensors(path, {"a": torch.zeros(3)})
     monkeypatch.undo()

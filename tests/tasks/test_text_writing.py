@@ -3,18 +3,19 @@
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from peephole.data.config import TextData
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
 from peephole.generate.config import Sampling
+from peephole.generate.sampling import Writing
 from peephole.models.config import ModelConfig
 from peephole.tasks import load, text
 from peephole.tasks.config import TextTask
@@ -109,18 +110,34 @@ def test_unknown_is_no_character_to_write(trained: Path) -> None:
     assert "<" not in text
 
 
+class Script(Writing):
+    """In place of `Writing`: texts that draw known symbols, a step at a time."""
+
+    def __init__(self, rows: list[list[int]], other: int) -> None:
+        self.rows, self.other, self.open, self.place = rows, other, list(range(len(rows))), 0
+
+    def take(self, most: int) -> NDArray[np.int64]:
+        assert most >= 1
+        assert self.place < 1000, "went on for ever"
+        drawn = [self.rows[number][self.place :][:1] or [self.other] for number in self.open]
+        self.place += 1
+        return np.array(drawn).T
+
+    def close(self, number: int) -> None:
+        self.open.remove(number)
+
+
 def spelled(scripts: list[str], stop: str | None, length: int = 100) -> list[tuple[int, str]]:
     """What `write` gives when each stream draws the symbols of its script, | for `<eod>`, then x for ever."""
     tokenizer = Tokenizer.characters(dict.fromkeys("abcdex ", 1))
     ids = [[tokenizer.eod if c == "|" else int(tokenizer.encode(c)[0]) for c in script] for script in scripts]
-    other = int(tokenizer.encode("x")[0])
+    return spelled_ids(ids, int(tokenizer.encode("x")[0]), tokenizer, length, stop)
 
-    def symbols() -> Iterator[list[int]]:
-        for place in range(1000):
-            yield [row[place] if place < len(row) else other for row in ids]
-        raise AssertionError("went on for ever")
 
-    return list(text._spell(symbols(), tokenizer, length, len(scripts), stop))
+def spelled_ids(
+    ids: list[list[int]], other: int, tokenizer: Tokenizer, length: int, stop: str | None = None
+) -> list[tuple[int, str]]:
+    return list(text._spell(Script(ids, other), tokenizer, length, stop))
 
 
 def joined(pieces: list[tuple[int, str]], stream: int = 0) -> str:
@@ -176,12 +193,13 @@ def test_streams_end_each_at_its_own_place() -> None:
 
 def test_characters_of_several_bytes_appear_whole(tmp_path: Path) -> None:
     tokenizer = Tokenizer.characters({"a": 1}, unknown="bytes")
-    symbols = [[int(token)] for token in tokenizer.encode("a€a")] + [[tokenizer.eod]]
-    assert list(text._spell(iter(symbols), tokenizer, 10, 1, None)) == [(0, "a"), (0, "€"), (0, "a")]
-    broken = [[int(tokenizer.encode("€")[0])], *symbols]
-    assert joined(list(text._spell(iter(broken), tokenizer, 1, 1, None))) == "\ufffd"  # and not the a that follows
-    cut = [[int(token)] for token in tokenizer.encode("a€")[:-1]] + [[tokenizer.eod]]
-    assert list(text._spell(iter(cut), tokenizer, 10, 1, None)) == [(0, "a"), (0, "\ufffd")]
+    eod = tokenizer.eod
+    symbols = [*tokenizer.encode("a€a").tolist(), eod]
+    assert spelled_ids([symbols], eod, tokenizer, 10) == [(0, "a"), (0, "€"), (0, "a")]
+    broken = [int(tokenizer.encode("€")[0]), *symbols]
+    assert joined(spelled_ids([broken], eod, tokenizer, 1)) == "\ufffd"  # and not the a that follows
+    cut = [*tokenizer.encode("a€")[:-1].tolist(), eod]
+    assert spelled_ids([cut], eod, tokenizer, 10) == [(0, "a"), (0, "\ufffd")]
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +217,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
 
 def test_a_model_of_short_documents_learns_to_end(names: TextModel) -> None:
     texts = [""] * 40
-    for index, piece in names.write(length=100, streams=40):
+    for index, piece in names.write(length=100, how=Sampling(temperature=0.5), streams=40):
         texts[index] += piece
     assert set(texts) == {"anna", "bert", "carla", "dora"}
     assert names.sample("be") == "rt"

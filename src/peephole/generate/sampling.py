@@ -61,6 +61,7 @@ class Writing:
         self._stream.seed(how.seed)
         self._ids = self._stream.ids
         self._last = torch.full((count,), prime[-1], dtype=torch.int64)
+        self._ended = torch.zeros(count, dtype=torch.bool)
         self._steps = 1  # of the next slice
 
     def take(self, most: int) -> NDArray[np.int64]:
@@ -70,6 +71,9 @@ class Writing:
         drawn = self._draw(steps)
         seconds = max(time.perf_counter() - before, 1e-6)
         self._steps = max(1, min(2 * steps, round(steps * SLICE_SECONDS / seconds)))
+        if self._end is not None:
+            drawn[:, self._ended] = self._end
+            self._ended |= drawn[-1] == self._end
         self._last = drawn[-1].contiguous()
         return drawn.numpy()
 
@@ -78,7 +82,7 @@ class Writing:
         place = self.open.index(number)
         kept = torch.arange(len(self.open)) != place
         self._stream.leave(self._ids[place : place + 1])
-        self._ids, self._last = self._ids[kept], self._last[kept]
+        self._ids, self._last, self._ended = self._ids[kept], self._last[kept], self._ended[kept]
         del self.open[place]
 
     def _draw(self, steps: int) -> Tensor:
@@ -94,17 +98,14 @@ class Writing:
                 end=self._end,
                 never=self._never,
             )
-        rows, last = [], self._last
+        rows: list[Tensor] = []
+        last, ended = self._last, self._ended
         for _ in range(steps):
-            ended = (
-                torch.zeros_like(last, dtype=torch.bool)
-                if not rows
-                else last == (-1 if self._end is None else self._end)
-            )
             logs = self._stream.step(last, self._ids)
             logs[:, self._never] = -torch.inf
-            rows.append(torch.where(ended, last, self._pick(narrow(logs, how), ended)))
-            last = rows[-1]
+            last = torch.where(ended, last, self._pick(narrow(logs, how), ended))
+            ended = ended if self._end is None else ended | (last == self._end)
+            rows.append(last)
         return torch.stack(rows)
 
     def _pick(self, probabilities: Tensor, ended: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Streams of a module: over a snapshot where the compiled decoder can run it, else through the module's forward."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -8,8 +9,8 @@ from peephole._native import decoding
 from peephole.errors import InputError
 from peephole.streams.snapshot import Snapshot, check_storage
 from peephole.streams.source import Source
-from peephole.streams.stepwise import Steps, StepwiseEngine
-from peephole.streams.stream import Stream, say_slow
+from peephole.streams.stepwise import Steps, StepwiseEngine, say_slow
+from peephole.streams.stream import Stream
 
 ONE_SIDED = (
     "a net of both directions cannot stream: its backward direction starts at the end of the sequence, which a stream "
@@ -43,8 +44,6 @@ def open_stream(
         why = reason or (f"the module is on {device}" if device.type != "cpu" else "backend='stepwise' was asked for")
         raise InputError(f"weights={weights!r} need the compiled decoder, and {why}; stream with weights='float32'")
     source.check()
-    if backend == "auto" and reason is not None:
-        say_slow(source.spec.code, reason)
     sizes = source.spec.state_sizes(source.hidden_size, source.proj_size)
     engine = StepwiseEngine(
         steps(),
@@ -52,5 +51,6 @@ def open_stream(
         width=sizes[0] if source.head is None else source.head.shape[0],
         features=source.input_size,
         symbols=0 if source.embedding is None else source.embedding.shape[0],
+        slow=partial(say_slow, source.spec.code, reason) if backend == "auto" and reason is not None else None,
     )
     return Stream(engine, batch, source.fingerprint)

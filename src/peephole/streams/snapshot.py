@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -24,6 +24,7 @@ LINE = 64  # bytes: where packed weights begin in a file, so that no vector of t
 FOLDED_SIZE, FEW_SYMBOLS = 4, 512
 
 
+@runtime_checkable
 class Streaming(Protocol):
     """What can be streamed: a snapshot, a layer, a model."""
 

@@ -1,7 +1,9 @@
 """Streams of a model that no compiled decoder runs: through the module's own forward, slowly."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from peephole.reference.noise import WORD, philox
 from peephole.streams.threads import one_thread
 
+logger = logging.getLogger("peephole")
 States = tuple[Tensor, ...]
 
 
@@ -30,8 +33,20 @@ class StepwiseEngine:
 
     name = "stepwise"
 
-    def __init__(self, steps: Steps, record: int, width: int, features: int, symbols: int) -> None:
-        """Streams with `record` numbers of state; `width` come out of a step, `features` go in, or one of `symbols`."""
+    def __init__(
+        self,
+        steps: Steps,
+        record: int,
+        width: int,
+        features: int,
+        symbols: int,
+        slow: Callable[[], None] | None = None,
+    ) -> None:
+        """Streams with `record` numbers of state; `width` come out of a step, `features` go in, or one of `symbols`.
+
+        `slow` is called at every step by itself.
+        """
+        self._slow = slow
         self.steps, self.record, self.width, self.features, self.symbols = steps, record, width, features, symbols
         self._states: dict[int, Tensor] = {}  # one record each
         self._generators: dict[int, tuple[int, int, int]] = {}
@@ -101,6 +116,8 @@ class StepwiseEngine:
 
     def step(self, ids: Tensor, x: Tensor) -> Tensor:
         """One step of `[n, I]` or int64 `[n]`; `[n, width]`."""
+        if self._slow is not None:
+            self._slow()
         return self.read(ids, x[None], None)[0]
 
     @torch.no_grad()
@@ -143,3 +160,9 @@ class StepwiseEngine:
         return tuple(
             torch.stack(parts[number :: len(like)]).to(state.dtype).contiguous() for number, state in enumerate(like)
         )
+
+
+@lru_cache(maxsize=256)
+def say_slow(code: str, reason: str) -> None:
+    """Once for each cell: it streams, but slowly."""
+    logger.warning("%s streams through its module's forward, step by step: slow (%s)", code, reason)

@@ -1,8 +1,6 @@
 """`Stream`: many streams over one model, each with its own state, one step at a time."""
 
-import logging
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +14,6 @@ from peephole.errors import InputError
 from peephole.streams.stepwise import StepwiseEngine
 from peephole.writing import write_whole
 
-logger = logging.getLogger("peephole")
 Result = TypeVar("Result")
 Ids = Tensor | Sequence[int]
 
@@ -289,9 +286,3 @@ def _asked(function: Callable[..., Result], *arguments: object) -> Result:
         return function(*arguments)
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-@lru_cache(maxsize=256)
-def say_slow(code: str, reason: str) -> None:
-    """Once for each cell: it streams, but slowly."""
-    logger.warning("%s streams through its module's forward, step by step: slow (%s)", code, reason)
