@@ -72,7 +72,8 @@ def this_machine() -> Machine:
 
 def read_machine(row: dict[str, Any]) -> Machine:
     """The stamp that `asdict` made JSON of."""
-    return Machine(**row | {"instruction_sets": tuple(row["instruction_sets"])})
+    fields: dict[str, Any] = row | {"instruction_sets": tuple(row["instruction_sets"])}
+    return Machine(**fields)
 
 
 def _cores() -> int:

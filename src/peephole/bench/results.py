@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from peephole.bench.cases import BATCH_OF_VARIANTS, GRIDS, WORK_OF_BFLOAT16, Case, describe, read_case
 from peephole.bench.machine import Machine, read_machine
-from peephole.bench.timing import median_ratio
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +18,11 @@ Found = TypeVar("Found")
 OURS = "peephole"  # the contestant that everybody is compared with
 FORMAT = 1
 BETTER = "better of torch.nn, onnxruntime"
+
+
+def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
+    """The middle over rounds of the ratios within each: a round in which the machine was slow was so for both."""
+    return statistics.median(one / other for one, other in zip(theirs, ours, strict=True))
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,9 @@ def read_measured(row: dict[str, Any]) -> Measured:
 
 def read_report(text: str) -> Report:
     """The report that `json.dumps(report.as_json())` wrote. `InputError` for another text."""
-    return read_text(text, lambda tree: Report(read_machine(tree["machine"]), tuple(map(read_measured, tree["measured"]))))
+    return read_text(
+        text, lambda tree: Report(read_machine(tree["machine"]), tuple(map(read_measured, tree["measured"])))
+    )
 
 
 def read_text(text: str, build: Callable[[dict[str, Any]], Found]) -> Found:

@@ -1,7 +1,6 @@
 """Contestants in turn, round after round, so that a machine that changes its speed changes it for all of them."""
 
 import gc
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,11 +57,6 @@ def take_turns(
                 taken[name].append(_turn(runs[name], repeats[name]))
                 time.sleep(after[name])
     return {name: tuple(values) for name, values in taken.items()}
-
-
-def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    """The middle over rounds of the ratios within each: a round in which the machine was slow was so for both."""
-    return statistics.median(one / other for one, other in zip(theirs, ours, strict=True))
 
 
 def _calibrate(run: Callable[[], object], turn_seconds: float, fewest: int) -> int:

@@ -1,14 +1,13 @@
 """`peephole bench`."""
 
-import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peephole.bench import cases
-from peephole.cli.parsing import emit, parse
+from peephole.cli.bench_options import check_measuring, hand_over, threads_of
+from peephole.cli.parsing import parse
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 DESCRIPTION = (
     "Measure the layers beside torch.nn, ONNX Runtime, a loop written by hand and plain matrix products: in turn in "
     "one process, after the results of each were compared with the equations in float64. With --growth: how time "
-    "grows with T, B, H and threads. Without options it measures every bar that the project sets itself."
+    "grows with T, B, H and threads. Without options it measures every bar that the project sets itself. "
+    "`peephole bench stream` measures one step at a time instead; it has options of its own: "
+    "`peephole bench stream --help`."
 )
 
 
@@ -72,21 +73,19 @@ class Bench:
 
 def run(words: list[str]) -> int:
     """Measure, write, print; exit code 1 where results were wrong."""
+    if words[:1] == ["stream"]:
+        from peephole.cli import bench_stream
+
+        return bench_stream.run(words[1:])
     options = parse(Bench, "bench", words, DESCRIPTION)
     _check(options)
     from peephole.bench.plot import check_installed, picture
     from peephole.bench.table import text_of
-    from peephole.writing import write_whole
 
     if options.plot is not None:
         check_installed()
     found = _measure_growth(options) if options.growth else _measure(options)
-    text = json.dumps(found.as_json(), ensure_ascii=False) + "\n"
-    if options.out is not None:
-        write_whole(options.out, text.encode())
-    if options.plot is not None:
-        write_whole(options.plot, picture(found))
-    emit(text if options.json else text_of(found))
+    hand_over(options, found.as_json(), lambda: text_of(found), lambda: picture(found))
     return 1 if found.red else 0
 
 
@@ -94,22 +93,14 @@ def _check(options: Bench) -> None:
     """Raise `InputError` for what would fail after minutes of measuring, and before torch is loaded."""
     cases.check_names(options.cells, options.dtypes, options.modes)
     cases.shapes_of(options.shapes)
-    if not options.minutes > 0 or options.minutes == float("inf"):
-        raise InputError(f"--minutes is {options.minutes}; expected more than 0")
-    if options.rounds is not None and options.rounds < 1:
-        raise InputError(f"--rounds is {options.rounds}; expected at least 1")
-    if options.threads is not None and options.threads < 1:
-        raise InputError(f"--threads is {options.threads}; expected at least 1")
+    check_measuring(options)
     if options.growth and options.shapes:
         raise InputError("--growth has shapes of its own; leave --shapes or --growth away")
-    for path in (options.out, options.plot):
-        if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
-            raise InputError(f"{path}: cannot be written; expected a file in a folder that exists and can be written")
 
 
 def _measure(options: Bench) -> "Report":
     shapes = cases.shapes_of(options.shapes or tuple(cases.GRIDS))
-    planned = cases.plan(options.cells, shapes, options.dtypes, options.modes, _threads(options))
+    planned = cases.plan(options.cells, shapes, options.dtypes, options.modes, threads_of(options))
     from peephole.bench.measure import measure
     from peephole.bench.peers import PEERS
 
@@ -120,7 +111,7 @@ def _measure_growth(options: Bench) -> "Growth":
     from peephole.bench import growth
 
     planned = growth.plan(
-        options.cells or cases.PLAIN, options.dtypes or ("float32",), options.modes, _threads(options)
+        options.cells or cases.PLAIN, options.dtypes or ("float32",), options.modes, threads_of(options)
     )
     return growth.measure_growth(planned, peers=options.peers or growth.USUAL_PEERS, **_how(options))
 
@@ -139,9 +130,3 @@ def _show(number: int, total: int, one: "Measured") -> None:
     from peephole.bench.table import case_line
 
     print(f"{number}/{total} {case_line(one)}", file=sys.stderr, flush=True)
-
-
-def _threads(options: Bench) -> int:
-    import torch
-
-    return options.threads or torch.get_num_threads()
