@@ -128,10 +128,11 @@ PEEPHOLE_INLINE const T* opaque(const T* pointer) {
   return pointer;
 }
 
+// `whole`: the second of a pair of numbers is there; else it lies behind the row, and counts for nothing.
 template <class P, int ROWS, int COLUMNS>
 PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS],
                                   const RowOperand<P>* const (&rows)[ROWS], long lane,
-                                  const typename P::Operand* const (&weights)[COLUMNS], long at) {
+                                  const typename P::Operand* const (&weights)[COLUMNS], long at, bool whole = true) {
   using Operand = typename P::Operand;
   if constexpr (std::is_same_v<P, HalfWeights>) {  // a bfloat16 is the upper half of a float
     using Bits = Vector<uint32_t>;
@@ -144,7 +145,7 @@ PEEPHOLE_INLINE void multiply_add(Vector<typename P::Real> (&sums)[ROWS][COLUMNS
     }
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
-      const float one = rows[r][lane], other = rows[r][lane + 1];
+      const float one = rows[r][lane], other = whole ? rows[r][lane + 1] : 0.0f;
 #pragma GCC unroll 8
       for (int n = 0; n < COLUMNS; n++) sums[r][n] = sums[r][n] + one * first[n] + other * second[n];
     }
@@ -222,7 +223,7 @@ __attribute__((noinline)) void tile(const TileArguments<P>& arguments) {
   if (left > 0) {
     for (int r = 0; r < ROWS; r++) rows[r] = a.rows + *block + r * a.row_stride;
     for (int lane = 0; lane < left; lane += pair) {
-      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, lane * V);
+      multiply_add<P, ROWS, COLUMNS>(sums, rows, lane, weights, lane * V, lane + pair <= left);
     }
   }
   close_sums<P>(a, sums);

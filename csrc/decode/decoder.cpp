@@ -1,9 +1,11 @@
 // A decoder with one set of instructions: layers and head for a number of rows, and the loop over steps. Compiled once for
 // each set.
+#include <chrono>
 #include <map>
 
 #include "../kernels.h"
 #include "draw.h"
+#include "pace.h"
 #include "steps.h"
 
 namespace peephole::PEEPHOLE_ISA {
@@ -30,12 +32,8 @@ class Plan {
     build(room, memory, fills);
   }
 
-  // Whether what the first layer reads is put together row by row: embedded symbols, and rows of odd length, of which
-  // products of pairs would read one number too many.
-  bool copies_input() const {
-    return model_.symbols ? !model_.folded : model_.storage == Storage::bfloat16 && model_.input() % 2;
-  }
-  long input_stride() const { return (model_.input() + 1) / 2 * 2; }
+  // Whether what the first layer reads is put together row by row: embedded symbols.
+  bool embeds() const { return model_.symbols && !model_.folded; }
 
   std::vector<Layer> layers;
   std::vector<std::unique_ptr<LayerSteps>> steps;
@@ -64,7 +62,7 @@ class Plan {
     table = shelf_.copied(model_.table, size_t(model_.symbols) * table_width, model_.symbols > 0);
     for (const auto& stage : model_.stages) add(stage, room, &stage == first && model_.folded);
     room(symbols, rows_);
-    if (copies_input()) room(x, size_t(members_) * rows_ * input_stride());
+    if (embeds()) room(x, size_t(members_) * rows_ * model_.input());
     const int blocks = blocks_of<Stored>(model_.input());
     room(x_blocks, blocks);
     for (int b = 0; x_blocks && b < blocks; b++) x_blocks[b] = long(b) * LANE;
@@ -124,10 +122,10 @@ class Plan {
   }
 };
 
-// Rows of a call that run together.
+// Rows of a call that run together, from step `from` to step `to` - 1.
 struct Rows {
   const Decoding& call;
-  long first, count;
+  long first, count, from, to;
 };
 
 class Engine {
@@ -149,10 +147,13 @@ class Engine {
       plan_.steps[i]->enter(start, part, records, place);
       place += width_of(model_.stages[i]);
     }
-    if (member == 0 && call.generators) std::copy_n(call.symbols + rows.first, rows.count, plan_.symbols);
+    if (member == 0 && call.generators) {
+      const int64_t* fed = rows.from ? call.drawn + (rows.from - 1) * call.rows : call.symbols;
+      std::copy_n(fed + rows.first, rows.count, plan_.symbols);
+    }
     barrier.wait();
-    for (long step = 0; step < call.steps; step++) {
-      const long n = start + step, row_of_call = step * call.rows + rows.first;
+    for (long step = rows.from; step < rows.to; step++) {
+      const long n = start + step - rows.from, row_of_call = step * call.rows + rows.first;
       if (call.resets) restart(n, part, call.resets + row_of_call, barrier);
       Fed fed = fed_from(rows, part, row_of_call);
       for (const auto& layer : plan_.steps) {
@@ -174,7 +175,7 @@ class Engine {
       place += width_of(model_.stages[i]);
     }
     barrier.wait();
-    if (member == 0) turn_ = (start + call.steps) % 2;  // slots of operands take turns, and so does the order of units
+    if (member == 0) turn_ = (start + rows.to - rows.from) % 2;  // slots of operands take turns, and so does the order of units
   }
 
  private:
@@ -204,16 +205,12 @@ class Engine {
   Fed fed_from(const Rows& rows, const Part& part, long row_of_call) {
     const Decoding& call = rows.call;
     const int64_t* symbols = call.generators ? plan_.symbols : call.symbols + row_of_call;
-    if (model_.symbols && model_.folded) return {nullptr, 0, nullptr, symbols};
-    const long size = model_.input(), stride = plan_.input_stride();
-    const float* given = call.x + row_of_call * size;
-    if (!plan_.copies_input()) return {given, size, plan_.x_blocks, nullptr};
-    float* x = plan_.x + part.member * rows.count * stride;
-    for (long row = 0; row < rows.count; row++) {
-      std::copy_n(model_.symbols ? plan_.table + symbols[row] * size : given + row * size, size, x + row * stride);
-      std::fill(x + row * stride + size, x + (row + 1) * stride, 0.0f);
-    }
-    return {x, stride, plan_.x_blocks, nullptr};
+    const long size = model_.input();
+    if (!model_.symbols) return {call.x + row_of_call * size, size, plan_.x_blocks, nullptr};
+    if (!plan_.embeds()) return {nullptr, 0, nullptr, symbols};
+    float* x = plan_.x + part.member * rows.count * size;
+    for (long row = 0; row < rows.count; row++) std::copy_n(plan_.table + symbols[row] * size, size, x + row * size);
+    return {x, size, plan_.x_blocks, nullptr};
   }
 
   void multiply_head(const Part& part, const Fed& fed) {
@@ -265,8 +262,9 @@ class Engine {
 };
 
 constexpr long MOST_ROWS = 256;                // that run together: what they leave stays in the cache
-constexpr double WORK_OF_A_TEAM = 1.5e6;        // weights' bytes times rows, less of which one member does as fast
+constexpr double WORK_OF_A_TEAM = 1.5e6;       // weights' bytes times rows, less of which one member does as fast
 constexpr double LARGE = 800e3;                // bytes of weights that members had better share
+constexpr long STEPS_OF_A_PACE = 8;            // after which it is asked again whether working together pays
 
 class DecoderOf final : public Decoder {
  public:
@@ -301,15 +299,7 @@ class DecoderOf final : public Decoder {
     const bool small = bytes_ * call.rows < WORK_OF_A_TEAM;
     const Turn turn(small ? 1 : call.threads);
     const int members = turn.threads();
-    const bool by_rows = members == 1 || call.rows >= members * (bytes_ > LARGE ? 12 : 4);
-    if (!by_rows) {
-      Engine& engine = engine_for(call.rows, members, 0);
-      with_team(members, [&](int member, Barrier& barrier, int present) {
-        const DenormalsAreZero here;
-        engine.run({call, 0, call.rows}, member, present, barrier);
-      });
-      return;
-    }
+    if (members > 1 && call.rows < members * (bytes_ > LARGE ? 12 : 4)) return share_units(call, members);
     const long most = std::min(MOST_ROWS, (call.rows + members - 1) / members);
     std::vector<Engine*> engines;
     for (int member = 0; member < members; member++) engines.push_back(&engine_for(most, 1, member));
@@ -318,17 +308,36 @@ class DecoderOf final : public Decoder {
       Barrier alone(1);
       const long last = call.rows * (member + 1) / present;
       for (long first = call.rows * member / present; first < last; first += most) {
-        engines[member]->run({call, first, std::min(most, last - first)}, 0, 1, alone);
+        engines[member]->run({call, first, std::min(most, last - first), 0, call.steps}, 0, 1, alone);
       }
     });
   }
 
  private:
+  // Few rows: members share the units and meet in every step, as long as that is faster than one alone.
+  void share_units(const Decoding& call, int members) {
+    using Clock = std::chrono::steady_clock;
+    Pace& pace = paces_[{rounded(call.rows), members}];
+    for (long from = 0; from < call.steps; from += STEPS_OF_A_PACE) {
+      const Rows rows{call, 0, call.rows, from, std::min(from + STEPS_OF_A_PACE, call.steps)};
+      const bool together = pace.together();
+      Engine& engine = engine_for(call.rows, together ? members : 1, 0);
+      const auto before = Clock::now();
+      with_team(together ? members : 1, [&](int member, Barrier& barrier, int present) {
+        const DenormalsAreZero here;
+        engine.run(rows, member, present, barrier);
+      });
+      const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
+      pace.note(together, rows.to - from, seconds / double(rows.to - from));
+    }
+  }
+
   const DecoderModel& model_;
   const Shelf shelf_;
   char* const memory_;
   double bytes_ = 0;
   std::map<std::tuple<long, int, int>, std::unique_ptr<Engine>> engines_;
+  std::map<std::pair<long, int>, Pace> paces_;  // of so many rows and members
 
   // Buffers for that many rows or a few more, so that not every number has buffers of its own.
   static long rounded(long rows) {

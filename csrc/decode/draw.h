@@ -16,10 +16,16 @@ inline double log_sum(const float* logits, long count) {
   constexpr int V = LANES<float>;
   float largest = logits[0];
   for (long i = 1; i < count; i++) largest = logits[i] > largest ? logits[i] : largest;
-  Vector<float> sums{};
+  constexpr long PART = 64 * V;  // longer sums of floats lose more than a vocabulary can bear
+  double total = 0;
   long i = 0;
-  for (; i + V <= count; i += V) sums = sums + exp<float>(load(logits + i) - largest);
-  double total = sum<float>(sums);
+  while (i + V <= count) {
+    Vector<float> sums{};
+    for (const long end = std::min(i + PART, count); i + V <= end; i += V) {
+      sums = sums + exp<float>(load(logits + i) - largest);
+    }
+    total += sum<float>(sums);
+  }
   if (i < count) {
     const Vector<float> rest = exp<float>(load(logits + i) - largest);
     for (int lane = 0; lane < count - i; lane++) total += rest[lane];

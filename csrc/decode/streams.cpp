@@ -1,5 +1,7 @@
 #include "streams.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -10,12 +12,42 @@ namespace {
 
 constexpr long CHUNK_BYTES = 1 << 16;
 
+std::mutex all_guard;
+std::vector<Streams*>& all() {
+  static auto* streams = new std::vector<Streams*>;  // never destroyed: threads may outlive static objects
+  return *streams;
+}
+
+void unlock_all() {
+  for (Streams* each : all()) each->guard().unlock();
+  all_guard.unlock();
+}
+
+// A fork while another thread runs a call would leave its guard locked in the child for good, and states half written.
+// What is registered last is called first: the workspace's guard, which a call may want, is locked after these.
+void let_calls_end_before_forks() {
+  [[maybe_unused]] static const int registered = pthread_atfork(
+      [] {
+        all_guard.lock();
+        for (Streams* each : all()) each->guard().lock();
+      },
+      unlock_all, unlock_all);
+}
+
 }  // namespace
 
 Streams::Streams(std::shared_ptr<const Snapshot> snapshot)
     : snapshot_(std::move(snapshot)), decoder_(snapshot_->open()), record_(snapshot_->model().record()),
       chunk_records_(std::max(1L, CHUNK_BYTES / long(record_ * sizeof(float)))), beginning_(record_) {
   decoder_->begin(beginning_.data());
+  let_calls_end_before_forks();
+  std::lock_guard<std::mutex> lock(all_guard);
+  all().push_back(this);
+}
+
+Streams::~Streams() {
+  std::lock_guard<std::mutex> lock(all_guard);
+  std::erase(all(), this);
 }
 
 void Streams::check(const int64_t* ids, long count, bool apart) {
@@ -124,6 +156,11 @@ void Streams::run(const int64_t* ids, Decoding& call) {
       }
     }
   };
+  if (call.targets && !model.outputs) throw std::invalid_argument("the model has no head: it gives no probabilities");
+  if (call.drawing && (!model.symbols || model.outputs != model.symbols)) {
+    throw std::invalid_argument("the model gives " + std::to_string(model.outputs) + " logits for its " +
+                                std::to_string(model.symbols) + " symbols: what is drawn could not be fed to it");
+  }
   const long first = call.drawing ? call.rows : call.steps * call.rows;
   if (call.symbols) known(call.symbols, first, model.symbols, "symbol");
   if (call.targets) known(call.targets, call.steps * call.rows, model.outputs, "target");

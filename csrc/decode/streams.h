@@ -41,6 +41,9 @@ class Snapshot {
 class Streams {
  public:
   explicit Streams(std::shared_ptr<const Snapshot> snapshot);
+  ~Streams();
+  Streams(const Streams&) = delete;
+  Streams& operator=(const Streams&) = delete;
 
   // New streams, at the state that the model begins with.
   void join(long count, int64_t* ids);
@@ -61,6 +64,7 @@ class Streams {
   void run(const int64_t* ids, Decoding& call);
 
   const Snapshot& snapshot() const { return *snapshot_; }
+  std::mutex& guard() { return guard_; }  // held by whoever is inside; a fork waits for it
 
  private:
   struct Slot {

@@ -53,7 +53,8 @@ asan() {
   ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 \
     LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)" \
     PYTHONPATH=$PWD/build/asan/python PYTHONDONTWRITEBYTECODE=1 \
-    "$PYTHON" -m pytest -q -p no:cacheprovider tests/native/test_{layer,recomputing,threads,values}.py "$@"
+    "$PYTHON" -m pytest -q -p no:cacheprovider tests/native/test_{layer,recomputing,threads,values}.py \
+    tests/streams/test_{stream,drawing,low_precision}.py "$@"
 }
 
 tsan() {

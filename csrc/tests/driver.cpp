@@ -2,71 +2,15 @@
 // that this machine has. Each line that begins with FAILED names a check; the last line counts.
 //
 //   driver [--every N]   every N-th case; 2 unless given, which takes half a minute
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 
-#include "call.h"
+#include "decode_cases.h"
 #include "noise.h"
 
 namespace peephole::tests {
 namespace {
-
-long passed = 0, failed = 0;
-
-void check(bool good, const std::string& what) {
-  good ? passed++ : failed++;
-  if (!good && failed <= 100) std::printf("FAILED %s\n", what.c_str());
-}
-
-double largest(const Numbers& of) {
-  double most = 0;
-  for (double one : of) most = std::max(most, std::abs(one));
-  return most;
-}
-
-double norm(const Numbers& of) {
-  double total = 0;
-  for (double one : of) total += one * one;
-  return std::sqrt(total);
-}
-
-bool filled(const Results& results) {
-  for (const Named& one : results) {
-    for (double value : one.values) {
-      if (!std::isfinite(value)) return false;
-    }
-  }
-  return true;
-}
-
-// Every number, and not nearly: a difference of zero's sign is one.
-bool same_bits(const Results& a, const Results& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    const Numbers &one = a[i].values, &other = b[i].values;
-    if (one.size() != other.size() || std::memcmp(one.data(), other.data(), one.size() * sizeof(double))) return false;
-  }
-  return true;
-}
-
-// The norm of the difference, relative to that of what is wanted; a tensor that cancels out counts as `floor` a number.
-void compare(const Results& got, const Results& want, double tolerance, double floor, const std::string& what) {
-  std::string worst;
-  double most = tolerance;
-  for (size_t i = 0; i < want.size(); i++) {
-    Numbers difference = got[i].values;
-    for (size_t j = 0; j < difference.size(); j++) difference[j] -= want[i].values[j];
-    const double least = floor * std::sqrt(double(difference.size()));
-    const double error = norm(difference) / std::max(norm(want[i].values), least);
-    if (!(error <= most)) {
-      most = error;
-      worst = want[i].name + " is off by " + std::to_string(error);
-    }
-  }
-  check(worst.empty(), what + ": " + worst);
-}
 
 // --- gradients ---
 
@@ -305,6 +249,7 @@ int run(unsigned every) {
   std::vector<Case> some;
   for (size_t i = 0; i < cases.size(); i += std::max<size_t>(1, cases.size() / 20)) some.push_back(cases[i]);
   for (const Kernels* kernels : supported_kernels()) check_concurrent(some, *kernels);
+  check_decoding(cases);
   std::printf("%ld passed, %ld failed\n", passed, failed);
   return failed ? 1 : 0;
 }

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from peephole.nn.recurrent import Recurrent as Recurrent
     from peephole.ops.registration import register_cell as register_cell
     from peephole.spec import CellSpec as CellSpec
+    from peephole.streams.snapshot import Snapshot as Snapshot
+    from peephole.streams.stream import Stream as Stream
     from peephole.tasks import load as load
     from peephole.tasks.config import TextTask as TextTask
     from peephole.tasks.text import TextModel as TextModel
@@ -46,6 +48,8 @@ _HOMES = {
     "from_torch": "nn.exchange",
     "to_torch": "nn.exchange",
     "explain_backend": "nn.explanation",
+    "Stream": "streams.stream",
+    "Snapshot": "streams.snapshot",
     "load": "tasks",
     "TextTask": "tasks.config",
     "TextData": "data.config",
@@ -71,6 +75,8 @@ __all__ = [  # noqa: RUF022
     "from_torch",
     "to_torch",
     "explain_backend",
+    "Stream",
+    "Snapshot",
     "load",
     "TextTask",
     "TextData",

@@ -104,7 +104,7 @@ class PackedModel:
 
     def __init__(self, blueprint: Blueprint, memory: NDArray[np.uint8]) -> None:
         assert core is not None
-        self.blueprint, self.memory = blueprint, memory
+        self.blueprint, self.memory, self.layout = blueprint, memory, layout()
         wanted = packed_size(blueprint)
         if memory.nbytes != wanted:
             raise InputError(f"packed weights take {memory.nbytes:,} bytes; expected {wanted:,} for this model")

@@ -12,7 +12,7 @@ from peephole.streams.stream import Stream
 from peephole.streams.threads import map_pieces
 
 CHUNK = 512  # steps at a time: after each, Ctrl-C is heard
-ROWS = {"native": 64, "stepwise": 16}  # pieces of text side by side
+ROWS = {"native": 128, "stepwise": 16}  # pieces of text side by side
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch
 
 from peephole._native import decoding
 from peephole.errors import InputError
+from peephole.streams.arguments import check_threads
 from peephole.streams.snapshot import Snapshot, check_storage
 from peephole.streams.source import Source
 from peephole.streams.stepwise import Steps, StepwiseEngine, say_slow
@@ -35,8 +36,7 @@ def open_stream(
     check_storage(weights)
     if backend not in ("auto", "native", "stepwise"):
         raise InputError(f"unknown back end {backend!r}; choose one of auto, native, stepwise")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads={threads!r}; expected a whole number of at least 1")
+    check_threads(threads)
     reason = decoding.refusal(source.spec)
     if backend == "native" or (backend == "auto" and reason is None and device.type == "cpu"):
         return Snapshot.of(source, weights).stream(batch, threads)

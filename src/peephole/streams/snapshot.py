@@ -12,6 +12,7 @@ from peephole._native import decoding
 from peephole._native.decoding import STORAGES, Blueprint, NativeEngine, PackedModel
 from peephole._native.instructions import chosen
 from peephole.errors import InputError
+from peephole.streams.arguments import check_threads
 from peephole.streams.source import Source
 from peephole.streams.stream import Stream
 from peephole.writing import write_whole
@@ -91,6 +92,7 @@ class Snapshot:
 
     def stream(self, batch: int = 1, threads: int | None = None) -> Stream:
         """`batch` streams over this snapshot; `threads` at most, torch's number unless given."""
+        check_threads(threads)
         return Stream(NativeEngine(self._model, threads), batch, lambda: self.fingerprint)
 
     def save(self, path: Path | str) -> None:
@@ -103,10 +105,11 @@ class Snapshot:
             "format": str(FORMAT),
             "kind": "peephole snapshot",
             "blueprint": json.dumps(self._model.blueprint.as_json()),
-            "layout": decoding.layout(),
+            "layout": self._model.layout,
             "fingerprint": self.fingerprint,
             "sha256": hashlib.sha256(self._model.memory.data).hexdigest(),
         }
+        said["seal"] = _seal(said)
         packed = {"dtype": "U8", "shape": [self.nbytes], "data_offsets": [0, self.nbytes]}
         header = json.dumps({"__metadata__": said, "packed": packed}).encode()
         header += b" " * (-(8 + len(header)) % LINE)
@@ -129,11 +132,14 @@ class Snapshot:
         try:
             with safe_open(path, framework="numpy") as file:
                 said = file.metadata() or {}
+                shape = file.get_slice("packed").get_shape() if "packed" in file.keys() else []  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{path}: damaged or cut short ({reason}); save the snapshot again") from None
         if said.get("kind") != "peephole snapshot" or said.get("format") != str(FORMAT):
             raise InputError(f"{path}: not a snapshot that this version of peephole reads; save it again")
+        if said.pop("seal", None) != _seal(said):
+            raise InputError(f"{path}: damaged (what it says of itself was altered); save the snapshot again")
         if not chosen():
             raise InputError(f"{path}: a snapshot needs the compiled kernels, and there are none: see `peephole info`")
         if said["layout"] != decoding.layout():
@@ -141,15 +147,11 @@ class Snapshot:
                 f"{path}: packed for registers of {said['layout']}, and {chosen()} has {decoding.layout()}; "
                 "save the snapshot again on such a machine"
             )
-        size = path.stat().st_size
-        try:
-            blueprint = Blueprint(**json.loads(said["blueprint"]))
-            wanted = decoding.packed_size(blueprint)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}: damaged ({error}); save the snapshot again") from None
-        if size < wanted:
-            raise InputError(f"{path}: {size:,} bytes, expected at least {wanted:,}; save the snapshot again")
-        memory = np.memmap(path, dtype=np.uint8, mode="r", offset=size - wanted)
+        blueprint = Blueprint(**json.loads(said["blueprint"]))
+        wanted = decoding.packed_size(blueprint)
+        if shape != [wanted]:
+            raise InputError(f"{path}: {shape} packed bytes, expected {wanted:,}; save the snapshot again")
+        memory = np.memmap(path, dtype=np.uint8, mode="r", offset=path.stat().st_size - wanted)
         if verify and hashlib.sha256(memory.data).hexdigest() != said["sha256"]:
             raise InputError(f"{path}: altered since it was written (its checksum differs); save the snapshot again")
         return cls(PackedModel(blueprint, memory), said["fingerprint"])
@@ -160,6 +162,11 @@ class Snapshot:
             f"Snapshot({blueprint.spec}, {blueprint.layers}×{blueprint.hidden_size}, {self.weights}, "
             f"{self.nbytes / 1e6:.1f} MB)"
         )
+
+
+def _seal(said: dict[str, str]) -> str:
+    """A checksum of what a file says of itself."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def check_storage(weights: Any) -> None:

@@ -42,13 +42,13 @@ class Source:
                 yield name, tensor
 
     def check(self) -> None:
-        """Raise `InputError` for a number that is no number."""
+        """Raise `InputError` for a number that is none in float32."""
         for name, tensor in self.named():
-            finite = torch.isfinite(tensor)
+            finite = torch.isfinite(tensor.detach().float())
             if not bool(finite.all()):
                 count = int((~finite).sum())
                 raise InputError(
-                    f"{name} has {count:,} of {tensor.numel():,} numbers that are not finite; "
+                    f"{name} has {count:,} of {tensor.numel():,} numbers that are not finite in float32; "
                     "stream from a checkpoint before training went wrong"
                 )
 

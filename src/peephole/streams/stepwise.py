@@ -71,6 +71,7 @@ class StepwiseEngine:
             del self._states[stream]
             self._free.append(stream)
 
+    @torch.no_grad()
     def reset(self, ids: Tensor) -> None:
         """Back to the beginning."""
         self.write_states(ids, self._packed(self.steps.initial(len(ids))))
@@ -123,6 +124,8 @@ class StepwiseEngine:
     @torch.no_grad()
     def read(self, ids: Tensor, x: Tensor, resets: Tensor | None, last: bool = False) -> Tensor:
         """Steps of `[T, n, I]` or `[T, n]`; `[T, n, width]`, or the `last` step's `[n, width]`."""
+        if self.symbols:
+            _known(x, "symbol", self.symbols)
         device = self.steps.device
         states = self._unpacked(self.read_states(ids).to(device))
         resets = None if resets is None else resets.to(device, torch.bool)
@@ -136,6 +139,7 @@ class StepwiseEngine:
 
     def surprisals(self, ids: Tensor, symbols: Tensor, targets: Tensor, resets: Tensor | None) -> Tensor:
         """-log of the probability of each target, nats, `[T, n]`."""
+        _known(targets, "target", self.width)
         return -self.read(ids, symbols, resets).gather(-1, targets[..., None])[..., 0]
 
     # --- records: layer after layer, state after state ---
@@ -160,6 +164,12 @@ class StepwiseEngine:
         return tuple(
             torch.stack(parts[number :: len(like)]).to(state.dtype).contiguous() for number, state in enumerate(like)
         )
+
+
+def _known(symbols: Tensor, what: str, count: int) -> None:
+    strange = symbols[(symbols < 0) | (symbols >= count)]
+    if len(strange):
+        raise ValueError(f"{what} {int(strange[0])} is not one of the {count} that the model knows")
 
 
 @lru_cache(maxsize=256)

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, get_num_threads
 
 from peephole._native.decoding import NativeEngine
 from peephole.errors import InputError
+from peephole.streams.arguments import Ids, Inputs, drawing, numbers_of, resets_of, symbols_of, whole
+from peephole.streams.states import load_states, save_states
 from peephole.streams.stepwise import StepwiseEngine
-from peephole.writing import write_whole
 
 Result = TypeVar("Result")
-Ids = Tensor | Sequence[int]
 
 ROOMS, SMALL = 16, 4096  # so many results of steps, of at most so many numbers together, share one piece of memory
 
@@ -25,7 +24,7 @@ class Stream:
 
     `batch` of them join at once. A stream is named by its id; every method takes the `ids` that it is about, and
     without them all streams in the order in which they joined. What a stream gives depends neither on who steps
-    beside it nor on the number of threads. Memory does not grow with time.
+    beside it nor on the number of threads. Memory does not grow with time. Several threads may call it at once.
 
     >>> import peephole
     >>> stream = peephole.GRU(3, 5).stream(batch=2)
@@ -43,28 +42,36 @@ class Stream:
         self._engine, self._fingerprint = engine, fingerprint
         if isinstance(engine, NativeEngine):
             blueprint = engine.blueprint
-            self.symbols, self._features = blueprint.symbols, blueprint.input_size
+            self._inputs = Inputs(blueprint.symbols, blueprint.input_size)
             self.width, self.record = blueprint.width, blueprint.record
         else:
-            self.symbols, self._features = engine.symbols, engine.features
+            self._inputs = Inputs(engine.symbols, engine.features)
             self.width, self.record = engine.width, engine.record
+        self.symbols = self._inputs.symbols
         self._dtype = torch.int64 if self.symbols else torch.float32
         self._once = engine.step_once if isinstance(engine, NativeEngine) else None
         self._threads = engine.threads if isinstance(engine, NativeEngine) else None
+        self._coming_and_going = Lock()
         self._set(engine.join(batch))
 
     def _set(self, ids: Tensor) -> None:
-        """Who there is, and what a step of all of them is told."""
-        self.ids, self._place = ids, ids.data_ptr()
-        self._shape = (len(ids),) if self.symbols else (len(ids), self._features)
-        self._rooms: list[tuple[Tensor, int]] = []
+        """Who there is, and what a step of all of them is told: one value, which another thread sees whole."""
+        shape = (len(ids),) if self.symbols else (len(ids), self._inputs.features)
+        rooms: list[tuple[Tensor, int]] = []
+        self._all = ids, ids.data_ptr(), shape, rooms
 
-    def _new_rooms(self) -> list[tuple[Tensor, int]]:
+    def _new_rooms(self, rooms: list[tuple[Tensor, int]], rows: int) -> tuple[Tensor, int]:
         """Room for the results of the next steps, with its address: several at once where they are small."""
-        rows = len(self.ids)
         count = max(1, min(ROOMS, SMALL // max(1, rows * self.width)))
-        self._rooms = [(room, room.data_ptr()) for room in torch.empty(count, rows, self.width).unbind(0)]
-        return self._rooms
+        # As `data`, so that to autograd they have nothing to do with each other, whatever is done to one in place.
+        parts = [part.data for part in torch.empty(count, rows, self.width).unbind(0)]
+        rooms += [(part, part.data_ptr()) for part in parts[1:]]
+        return parts[0], parts[0].data_ptr()
+
+    @property
+    def ids(self) -> Tensor:
+        """Ids of all streams, int64, in the order in which they joined."""
+        return self._all[0]
 
     @property
     def engine(self) -> str:
@@ -80,15 +87,20 @@ class Stream:
         """New streams at the state that the model begins with; their ids, int64 `[count]`."""
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InputError(f"{count!r} streams cannot join; expected at least 1")
-        joined = self._engine.join(count)
-        self._set(torch.cat([self.ids, joined]))
+        return self._join(count)
+
+    def _join(self, count: int) -> Tensor:
+        with self._coming_and_going:
+            joined = self._engine.join(count)
+            self._set(torch.cat([self.ids, joined]))
         return joined
 
     def leave(self, ids: Ids) -> None:
         """Forget these streams; their ids will be given to others."""
         gone = self._chosen(ids)
-        _asked(self._engine.leave, gone)
-        self._set(self.ids[~torch.isin(self.ids, gone)])
+        with self._coming_and_going:
+            _asked(self._engine.leave, gone)
+            self._set(self.ids[~torch.isin(self.ids, gone)])
 
     def reset(self, ids: Ids | None = None) -> None:
         """Back to the state that the model begins with."""
@@ -109,18 +121,20 @@ class Stream:
         That is the last layer's h, or of a model with symbols the log-probabilities of the next one, in nats.
         """
         # A small model's step takes a few microseconds: what can be known beforehand is.
-        usual = ids is None and x.shape == self._shape and x.dtype is self._dtype and x.is_cpu and x.is_contiguous()
-        if usual and self._once is not None:
-            out, place = (self._rooms or self._new_rooms()).pop()
-            try:
-                self._once(self._place, self._shape[0], self._threads or get_num_threads(), x.data_ptr(), place)
-            except ValueError as error:
-                raise InputError(str(error)) from None
-            return out
-        chosen, x = self._chosen(ids), self._converted(x)
-        if x.dim() != (1 if self.symbols else 2) or x.shape[0] != len(chosen) or x.shape[1:] != self._shape[1:]:
-            self._refuse(x, chosen, 0)
-        return _asked(self._engine.step, chosen, x)
+        if ids is None and self._once is not None:
+            _alive, place, shape, rooms = self._all
+            if x.shape == shape and x.dtype is self._dtype and x.is_cpu and x.is_contiguous():
+                try:
+                    out, room = rooms.pop()
+                except IndexError:
+                    out, room = self._new_rooms(rooms, shape[0])
+                try:
+                    self._once(place, shape[0], self._threads or get_num_threads(), x.data_ptr(), room)
+                except ValueError as error:
+                    raise InputError(str(error)) from None
+                return out
+        chosen = self._chosen(ids)
+        return _asked(self._engine.step, chosen, self._inputs.one(x, len(chosen)))
 
     def read(self, x: Tensor, ids: Ids | None = None, resets: Tensor | None = None, last: bool = False) -> Tensor:
         """Several steps of each stream: x `[T, n, I]`, or symbols `[T, n]`; `[T, n, width]`.
@@ -128,8 +142,9 @@ class Stream:
         With `last` only the last step's, `[n, width]`. `resets`, bool `[T, n]`, says before which steps a stream
         begins anew.
         """
-        chosen, x, resets = self._several(x, ids, resets)
-        return _asked(self._engine.read, chosen, x, resets, last)
+        chosen = self._chosen(ids)
+        x = self._inputs.several(x, len(chosen))
+        return _asked(self._engine.read, chosen, x, resets_of(resets, x), last)
 
     def surprisals(
         self, symbols: Tensor, targets: Tensor, ids: Ids | None = None, resets: Tensor | None = None
@@ -137,21 +152,21 @@ class Stream:
         """-log P of each target after the symbol beside it, in nats: symbols and targets `[T, n]`, result too."""
         if not self.symbols:
             raise InputError("surprisals are those of a model with symbols; this one gives vectors")
-        chosen, symbols, resets = self._several(symbols, ids, resets)
+        chosen = self._chosen(ids)
+        symbols, targets = self._inputs.several(symbols, len(chosen)), symbols_of(targets, "targets", self.width)
         if targets.shape != symbols.shape:
             raise InputError(
                 f"targets have shape {list(targets.shape)}; expected {list(symbols.shape)}, as the symbols"
             )
-        return _asked(self._engine.surprisals, chosen, symbols, targets.to(torch.int64).contiguous(), resets)
+        return _asked(self._engine.surprisals, chosen, symbols, targets, resets_of(resets, symbols))
 
     # --- random numbers, one row for each stream ---
 
     def seed(self, seed: int, numbers: Ids | None = None, ids: Ids | None = None) -> None:
         """Give each stream the random numbers of (seed, its number): without `numbers` 0, 1, 2, …"""
         chosen = self._chosen(ids)
-        if not 0 <= seed < 2**63:
-            raise InputError(f"the seed is {seed}; expected 0 to 2^63 - 1")
-        given = torch.arange(len(chosen)) if numbers is None else self._numbers(numbers, "numbers")
+        whole(seed, "the seed", 0)
+        given = torch.arange(len(chosen)) if numbers is None else numbers_of(numbers, "numbers")
         if len(given) != len(chosen):
             raise InputError(f"got {len(given)} numbers for {len(chosen)} streams; expected as many")
         _asked(self._engine.seed, chosen, seed, given)
@@ -176,9 +191,10 @@ class Stream:
             raise InputError("this model has no compiled decoder to draw with; use peephole.generate.sampling.Writing")
         if not self.symbols:
             raise InputError("symbols are drawn from a model with symbols; this one gives vectors")
-        chosen, rows, _ = self._several(symbols[None], ids, None)
-        how = temperature, top_k or 0, 1.0 if top_p is None else top_p, -1 if end is None else end, never
-        return _asked(self._engine.draw, chosen, rows[0], steps, *how)
+        chosen = self._chosen(ids)
+        how = drawing(temperature, top_k, top_p, end, never, self.symbols)
+        symbols = self._inputs.one(symbols, len(chosen))
+        return _asked(self._engine.draw, chosen, symbols, whole(steps, "the number of steps", 1), *how)
 
     def uniform(self, ids: Ids | None = None) -> Tensor:
         """The next random number of each stream, float64 `[n]`; of the stepwise engine, which draws none itself."""
@@ -194,23 +210,16 @@ class Stream:
     def put_states(self, states: Tensor, ids: Ids | None = None) -> None:
         """Set the states to what `states` gave, here or from another stream over the same model."""
         chosen = self._chosen(ids)
-        if list(states.shape) != [len(chosen), self.record]:
-            raise InputError(f"states have shape {list(states.shape)}; expected {[len(chosen), self.record]}")
+        if list(states.shape) != [len(chosen), self.record] or not states.is_floating_point():
+            got, want = f"{states.dtype} {list(states.shape)}", [len(chosen), self.record]
+            raise InputError(f"states are {got}; expected floats {want}")
         _asked(self._engine.write_states, chosen, states.detach().to("cpu", torch.float32).contiguous())
 
     def save(self, path: Path | str, ids: Ids | None = None) -> None:
         """Write states and random numbers to one safetensors file, from which another process can go on."""
         chosen = self._chosen(ids)
-        tensors = {
-            "states": _asked(self._engine.read_states, chosen),
-            "generators": _asked(self._engine.read_generators, chosen),
-        }
-        said = {"kind": "peephole states", "model": self._fingerprint()}
-        try:
-            write_whole(Path(path), save(tensors, said))
-        except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
-            raise InputError(f"{path}: cannot be written ({reason}); what was there before is untouched") from None
+        states, generators = _asked(self._engine.read_states, chosen), _asked(self._engine.read_generators, chosen)
+        save_states(Path(path), states, generators, self._fingerprint())
 
     def load(self, path: Path | str) -> Tensor:
         """New streams with the states and random numbers that `save` wrote; their ids.
@@ -218,66 +227,15 @@ class Stream:
         Raises:
             InputError: the file is missing or damaged, or holds states of another model.
         """
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file; expected states that a stream saved")
-        try:
-            with safe_open(path, framework="pt") as file:
-                said = file.metadata() or {}
-                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a dict)
-        except (SafetensorError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: damaged or cut short ({reason}); save the states again") from None
-        if said.get("kind") != "peephole states" or tensors.keys() != {"states", "generators"}:
-            raise InputError(f"{path}: no states of a stream; expected what Stream.save wrote")
-        mine = self._fingerprint()
-        if said["model"] != mine:
-            raise InputError(
-                f"{path}: states of another model (its fingerprint is {said['model'][:12]}, this one's "
-                f"{mine[:12]}); load the model that they come from"
-            )
-        joined = self.join(len(tensors["states"]))
-        self.put_states(tensors["states"], joined)
-        seeds, numbers, drawn = tensors["generators"].unbind(1)
-        for row in range(len(joined)):
-            one = slice(row, row + 1)
-            self._engine.seed(joined[one], int(seeds[row]), numbers[one].contiguous(), drawn[one].contiguous())
+        states, generators = load_states(Path(path), self.record, self._fingerprint())
+        joined = self._join(len(states))
+        _asked(self._engine.write_states, joined, states.contiguous())
+        for row, (seed, number, drawn) in enumerate(generators.unsqueeze(-1).unbind(0)):
+            self._engine.seed(joined[row : row + 1], int(seed), number.contiguous(), drawn.contiguous())
         return joined
 
-    # --- arguments ---
-
     def _chosen(self, ids: Ids | None) -> Tensor:
-        return self.ids if ids is None else self._numbers(ids, "ids")
-
-    @staticmethod
-    def _numbers(given: Ids, what: str) -> Tensor:
-        numbers = torch.as_tensor(given, device="cpu")
-        if numbers.dim() != 1 or (numbers.numel() and numbers.dtype != torch.int64):
-            raise InputError(f"{what} are {numbers.dtype} {list(numbers.shape)}; expected int64 in one dimension")
-        return numbers.to(torch.int64).contiguous()
-
-    def _converted(self, x: Tensor) -> Tensor:
-        if self.symbols and x.is_floating_point():
-            raise InputError(f"symbols are {x.dtype}; expected whole numbers from 0 to {self.symbols - 1}")
-        if not self.symbols and not x.is_floating_point():
-            raise InputError(f"input is {x.dtype}; expected floats, {self._features} a stream")
-        return x.detach().to("cpu", torch.int64 if self.symbols else torch.float32).contiguous()
-
-    def _several(self, x: Tensor, ids: Ids | None, resets: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        chosen, x = self._chosen(ids), self._converted(x)
-        if x.dim() != (2 if self.symbols else 3) or x.shape[1] != len(chosen) or x.shape[0] < 1:
-            self._refuse(x, chosen, 1)
-        if not self.symbols and x.shape[-1] != self._features:
-            self._refuse(x, chosen, 1)
-        if resets is not None:
-            if resets.shape != x.shape[:2]:
-                raise InputError(f"resets have shape {list(resets.shape)}; expected {list(x.shape[:2])}, as the input")
-            resets = resets.to("cpu", torch.uint8).contiguous()
-        return chosen, x, resets
-
-    def _refuse(self, x: Tensor, chosen: Tensor, steps: int) -> None:
-        wanted = ["T"] * steps + [str(len(chosen))] + ([] if self.symbols else [str(self._features)])
-        what = "symbols" if self.symbols else "input"
-        raise InputError(f"{what} of shape {list(x.shape)} for {len(chosen)} streams; expected [{', '.join(wanted)}]")
+        return self.ids if ids is None else numbers_of(ids, "ids")
 
 
 def _asked(function: Callable[..., Result], *arguments: object) -> Result:

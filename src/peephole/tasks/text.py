@@ -77,7 +77,9 @@ class TextObjective:
         return divergence.kl(logits, window.targets, window.weights), window.tokens, finals
 
     def evaluate(self, model: nn.Module) -> float:
-        """Mean surprisal in nats on a fixed sample of the held-out tokens."""
+        """Mean surprisal in nats on a fixed sample of the held-out tokens; NaN once a weight is not finite."""
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+            return math.nan
         tokens, eod = self.corpus.held_out.tokens, self.corpus.tokenizer.eod
         assert isinstance(model, SequenceModel)
         return float(surprisals(model, tokens, eod, Pieces(1024, 256), limit=WATCHED_TOKENS).mean())
