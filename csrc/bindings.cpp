@@ -176,6 +176,9 @@ DecoderModel read_model(const Numbers& sizes, const std::vector<Numbers>& cells,
   model.folded = size.flag();
   model.outputs = size.number();
   model.head_bias = size.flag();
+  model.softmax = size.flag();
+  model.features = size.number();
+  model.entry_bias = size.flag();
   size_t share = 0;
   for (const Numbers& cell : cells) {
     auto& stage = model.stages.emplace_back();
@@ -198,6 +201,8 @@ DecoderModel read_model(const Numbers& sizes, const std::vector<Numbers>& cells,
   model.table = floats(model.symbols > 0);
   model.head = floats(model.outputs > 0);
   model.bias = floats(model.head_bias);
+  model.entry = floats(model.features > 0);
+  model.entry_shift = floats(model.entry_bias);
   return model;
 }
 
@@ -224,7 +229,7 @@ T* at(int64_t address) {
 
 // Steps of given input: vectors or symbols; `out` and surprisals of `targets` where they are wanted.
 void step_streams(Streams& streams, int64_t ids, long rows, long steps, int threads, int64_t x, int64_t symbols,
-                  int64_t resets, int64_t out, bool logarithms, int64_t targets, int64_t surprisals) {
+                  int64_t resets, int64_t out, int64_t targets, int64_t surprisals) {
   Decoding call;
   call.rows = rows;
   call.steps = steps;
@@ -233,7 +238,6 @@ void step_streams(Streams& streams, int64_t ids, long rows, long steps, int thre
   call.symbols = at<const int64_t>(symbols);
   call.resets = at<const uint8_t>(resets);
   call.out = at<float>(out);
-  call.logarithms = logarithms;
   call.targets = at<const int64_t>(targets);
   call.surprisals = at<float>(surprisals);
   streams.run(at<const int64_t>(ids), call);
@@ -250,7 +254,6 @@ void step_once(Streams& streams, int64_t ids, long rows, int threads, int64_t in
     call.x = at<const float>(input);
   }
   call.out = at<float>(out);
-  call.logarithms = true;
   streams.run(at<const int64_t>(ids), call);
 }
 

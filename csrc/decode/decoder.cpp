@@ -39,10 +39,15 @@ class Plan {
   std::vector<std::unique_ptr<LayerSteps>> steps;
   std::vector<std::vector<const float*>> initial;  // of each layer and state
   const float* table = nullptr;
-  Packed<Stored> head;
-  float *head_bias = nullptr, *logits = nullptr, *row_logits = nullptr, *x = nullptr;
-  long *x_blocks = nullptr;
-  std::vector<int> head_columns;
+  struct Linear {
+    Packed<Stored> weights;
+    float* bias = nullptr;    // [column blocks][V]
+    float* result = nullptr;  // [column blocks][rows][V]
+    std::vector<int> columns;
+  };
+  Linear entry, head;
+  float *row_logits = nullptr, *x = nullptr;
+  long *x_blocks = nullptr, *entry_blocks = nullptr;
   int64_t* symbols = nullptr;
 
  private:
@@ -63,22 +68,34 @@ class Plan {
     for (const auto& stage : model_.stages) add(stage, room, &stage == first && model_.folded);
     room(symbols, rows_);
     if (embeds()) room(x, size_t(members_) * rows_ * model_.input());
-    const int blocks = blocks_of<Stored>(model_.input());
-    room(x_blocks, blocks);
-    for (int b = 0; x_blocks && b < blocks; b++) x_blocks[b] = long(b) * LANE;
-    if (!model_.outputs) return;
-    const int columns = blocks_of<Stored>(model_.outputs);
-    const float* bias = shelf_.copied(model_.bias, model_.outputs, model_.head_bias);
-    head = take_matrix(shelf_, room, {model_.head, {0}, model_.outputs, model_.top(), 0, model_.top()}, rows_, members_);
-    room(head_bias, size_t(columns) * LANE);
-    room(logits, size_t(columns) * rows_ * LANE);
-    room(row_logits, size_t(members_) * columns * LANE);
-    if (head_bias) {
-      std::fill(head_bias, head_bias + columns * LANE, 0.0f);
-      if (bias) std::copy(bias, bias + model_.outputs, head_bias);
+    offsets(room, x_blocks, model_.fed(), LANE);
+    if (model_.features) {
+      add(entry, room, model_.entry, model_.entry_shift, model_.entry_bias, model_.input(), model_.features);
+      offsets(room, entry_blocks, model_.input(), rows_ * LANE);
     }
-    head_columns.clear();
-    for (int j = 0; j < columns; j++) head_columns.push_back(j);
+    if (!model_.outputs) return;
+    add(head, room, model_.head, model_.bias, model_.head_bias, model_.outputs, model_.top());
+    room(row_logits, size_t(members_) * blocks_of<Stored>(model_.outputs) * LANE);
+  }
+
+  void offsets(Allocator& room, long*& to, long size, long stride) {
+    const int blocks = blocks_of<Stored>(size);
+    room(to, blocks);
+    for (int b = 0; to && b < blocks; b++) to[b] = b * stride;
+  }
+
+  void add(Linear& made, Allocator& room, const float* matrix, const float* shift, bool biased, long outputs, long inputs) {
+    const int columns = blocks_of<Stored>(outputs);
+    const float* bias = shelf_.copied(shift, outputs, biased);
+    made.weights = take_matrix(shelf_, room, {matrix, {0}, outputs, inputs, 0, inputs}, rows_, members_);
+    room(made.bias, size_t(columns) * LANE);
+    room(made.result, size_t(columns) * rows_ * LANE);
+    if (made.bias) {
+      std::fill(made.bias, made.bias + columns * LANE, 0.0f);
+      if (bias) std::copy(bias, bias + outputs, made.bias);
+    }
+    made.columns.clear();
+    for (int j = 0; j < columns; j++) made.columns.push_back(j);
   }
 
   static long gates_of(const DecoderModel::Stage& stage) {
@@ -155,13 +172,13 @@ class Engine {
     for (long step = rows.from; step < rows.to; step++) {
       const long n = start + step - rows.from, row_of_call = step * call.rows + rows.first;
       if (call.resets) restart(n, part, call.resets + row_of_call, barrier);
-      Fed fed = fed_from(rows, part, row_of_call);
+      Fed fed = fed_from(rows, part, row_of_call, barrier);
       for (const auto& layer : plan_.steps) {
         layer->step(n, part, fed, barrier);
         fed = layer->shown(n + 1);
       }
       if (model_.outputs) {
-        multiply_head(part, fed);
+        multiply(plan_.head, part, fed);
         barrier.wait();
       }
       for (long row = rows.count * member / members; row < rows.count * (member + 1) / members; row++) {
@@ -202,25 +219,33 @@ class Engine {
     barrier.wait();
   }
 
-  Fed fed_from(const Rows& rows, const Part& part, long row_of_call) {
+  Fed fed_from(const Rows& rows, const Part& part, long row_of_call, Barrier& barrier) {
     const Decoding& call = rows.call;
     const int64_t* symbols = call.generators ? plan_.symbols : call.symbols + row_of_call;
     const long size = model_.input();
-    if (!model_.symbols) return {call.x + row_of_call * size, size, plan_.x_blocks, nullptr};
+    if (!model_.symbols) {
+      const Fed fed{call.x + row_of_call * model_.fed(), model_.fed(), plan_.x_blocks, nullptr};
+      if (!model_.features) return fed;
+      multiply(plan_.entry, part, fed);
+      barrier.wait();
+      return {plan_.entry.result, LANE, plan_.entry_blocks, nullptr};
+    }
     if (!plan_.embeds()) return {nullptr, 0, nullptr, symbols};
     float* x = plan_.x + part.member * rows.count * size;
     for (long row = 0; row < rows.count; row++) std::copy_n(plan_.table + symbols[row] * size, size, x + row * size);
     return {x, size, plan_.x_blocks, nullptr};
   }
 
-  void multiply_head(const Part& part, const Fed& fed) {
-    const long capacity = plan_.layers.front().batch;
-    const int columns = int(plan_.head_columns.size());
+  // A member's share of the columns.
+  void multiply(const Plan::Linear& by, const Part& part, const Fed& fed) {
+    const int columns = int(by.columns.size());
     const int first = columns * part.member / part.members, last = columns * (part.member + 1) / part.members;
-    convert_rows(plan_.head, part.member, fed.rows, fed.stride, fed.blocks, part.rows);
-    multiply_by(plan_.head, part.member, fed.rows, fed.stride, fed.blocks, part.rows, plan_.head_columns.data(), first, last,
-                {plan_.logits, capacity * LANE}, plan_.head_bias, last);
+    convert_rows(by.weights, part.member, fed.rows, fed.stride, fed.blocks, part.rows);
+    multiply_by(by.weights, part.member, fed.rows, fed.stride, fed.blocks, part.rows, by.columns.data(), first, last,
+                {by.result, capacity() * LANE}, by.bias, last);
   }
+
+  long capacity() const { return plan_.layers.front().batch; }
 
   // What the caller wants of a row after a step.
   void finish(const Rows& rows, const Part& part, const Fed& shown, long row, long row_of_call) {
@@ -236,16 +261,15 @@ class Engine {
       return;
     }
     if (!out && !call.surprisals && !call.generators) return;
-    const int blocks = int(plan_.head_columns.size());
-    const long capacity = plan_.layers.front().batch;
+    const int blocks = int(plan_.head.columns.size());
     float* logits = plan_.row_logits + part.member * blocks * LANE;
     for (int block = 0; block < blocks; block++) {
-      store(logits + block * LANE, load(plan_.logits + (block * capacity + row) * LANE));
+      store(logits + block * LANE, load(plan_.head.result + (block * capacity() + row) * LANE));
     }
     double total = 0;
-    if (call.logarithms || call.surprisals) total = log_sum(logits, width);
+    if (model_.softmax || call.surprisals) total = log_sum(logits, width);
     if (out) {
-      const float less = call.logarithms ? float(total) : 0;
+      const float less = model_.softmax ? float(total) : 0;
       for (long i = 0; i < width; i++) out[i] = logits[i] - less;
     }
     if (call.surprisals) call.surprisals[row_of_call] = float(total - logits[call.targets[row_of_call]]);

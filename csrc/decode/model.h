@@ -29,12 +29,18 @@ struct DecoderModel {
   long symbols = 0;                // V: the input is a symbol
   bool folded = false;             // its product with W_ih is looked up
   const float* table = nullptr;    // folded: [V, G H], products without biases; else [V, I], the embedding
+  long features = 0;               // of a linear map before the layers; 0 without one
+  bool entry_bias = false;
+  const float* entry = nullptr;    // [I, features]
+  const float* entry_shift = nullptr;
   long outputs = 0;                // of the linear head; 0 without one
+  bool softmax = false;            // they are logits: a step gives log-probabilities
   bool head_bias = false;
   const float* head = nullptr;     // [outputs, units of h]
   const float* bias = nullptr;
 
   long input() const { return stages.front().layer.input; }
+  long fed() const { return features ? features : input(); }  // numbers of a vector that comes from outside
   long top() const { return stages.back().state_sizes[0]; }
   long width() const { return outputs ? outputs : top(); }  // of what a step gives
   // Floats of one stream: the states of all layers.
@@ -65,12 +71,11 @@ struct Generator {
 struct Decoding {
   long steps = 1, rows = 0;
   int threads = 1;
-  const float* x = nullptr;              // [steps, rows, I]
+  const float* x = nullptr;              // [steps, rows, fed()]
   const int64_t* symbols = nullptr;      // [steps, rows]
   const uint8_t* resets = nullptr;       // [steps, rows]: 1 where a row starts anew before the step
   float* const* records = nullptr;       // [rows], each [record()]
   float* out = nullptr;                  // [steps, rows, width()]
-  bool logarithms = false;               // out: log-probabilities rather than what the head gives
   const int64_t* targets = nullptr;      // [steps, rows]
   float* surprisals = nullptr;           // [steps, rows]: -log of the probability of each target
   Generator* const* generators = nullptr;  // [rows]

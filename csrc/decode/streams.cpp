@@ -156,7 +156,7 @@ void Streams::run(const int64_t* ids, Decoding& call) {
       }
     }
   };
-  if (call.targets && !model.outputs) throw std::invalid_argument("the model has no head: it gives no probabilities");
+  if (call.targets && !model.softmax) throw std::invalid_argument("the model gives no probabilities of symbols");
   if (call.drawing && (!model.symbols || model.outputs != model.symbols)) {
     throw std::invalid_argument("the model gives " + std::to_string(model.outputs) + " logits for its " +
                                 std::to_string(model.symbols) + " symbols: what is drawn could not be fed to it");

@@ -39,8 +39,9 @@ def layout() -> str:
 class Blueprint:
     """What is to be known of packed weights to run them: JSON's types only.
 
-    `symbols` V where the input is a symbol (else 0), `folded` whether its products are looked up; `outputs` of the
-    linear head (0 without one); `kept` the share of each state that a step keeps (zoneout).
+    `symbols` V where the input is a symbol (else 0), `folded` whether its products are looked up; `features` of a
+    linear map before the layers (0 without one); `outputs` of the linear head (0 without one), `softmax` whether they
+    are logits; `kept` the share of each state that a step keeps (zoneout).
     """
 
     storage: str
@@ -54,6 +55,9 @@ class Blueprint:
     folded: bool = False
     outputs: int = 0
     head_bias: bool = False
+    softmax: bool = False
+    features: int = 0
+    entry_bias: bool = False
     kept: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -84,6 +88,7 @@ class Blueprint:
         """As `read_model` in `csrc/bindings.cpp` takes them."""
         spec = self.cell
         sizes = [STORAGES.index(self.storage), self.learned, self.symbols, self.folded, self.outputs, self.head_bias]
+        sizes += [self.softmax, self.features, self.entry_bias]
         kept: list[float] = []
         for layer in range(self.layers):
             width = self.input_size if layer == 0 else self.state_sizes[0]
@@ -124,6 +129,8 @@ def pack(
     table: Tensor | None,
     head: Tensor | None,
     bias: Tensor | None,
+    entry: Tensor | None = None,
+    entry_bias: Tensor | None = None,
 ) -> PackedModel:
     """Pack float32 tensors on the CPU; `table` are the symbols' products or their embedding.
 
@@ -147,9 +154,10 @@ def pack(
             if layer[name].dim() == 2:
                 _check_storage(blueprint.storage, f"{name}_l{index}", layer[name])
             pointers.append(address(layer[name]))
-    if head is not None:
-        _check_storage(blueprint.storage, "head", head)
-    pointers += [address(each) for each in (table, head, bias) if each is not None]
+    for name, matrix in (("head", head), ("entry", entry)):
+        if matrix is not None:
+            _check_storage(blueprint.storage, name, matrix)
+    pointers += [address(each) for each in (table, head, bias, entry, entry_bias) if each is not None]
     memory = _memory(packed_size(blueprint))
     core.pack_snapshot(chosen(), *blueprint.numbers(), pointers, memory.ctypes.data)
     return PackedModel(blueprint, memory)
@@ -271,7 +279,7 @@ class NativeEngine:
         places = [0 if each is None else each.data_ptr() for each in (resets, out, targets, found)]
         threads = self.threads or torch.get_num_threads()
         self._streams.step(
-            ids.data_ptr(), rows, steps, threads, vectors, symbols, places[0], places[1], True, places[2], places[3]
+            ids.data_ptr(), rows, steps, threads, vectors, symbols, places[0], places[1], places[2], places[3]
         )
 
     def draw(

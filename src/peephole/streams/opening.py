@@ -49,7 +49,7 @@ def open_stream(
         steps(),
         record=len(source.layers) * sum(sizes),
         width=sizes[0] if source.head is None else source.head.shape[0],
-        features=source.input_size,
+        features=source.features,
         symbols=0 if source.embedding is None else source.embedding.shape[0],
         slow=partial(say_slow, source.spec.code, reason) if backend == "auto" and reason is not None else None,
     )

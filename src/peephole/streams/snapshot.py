@@ -75,9 +75,13 @@ class Snapshot:
             folded=folded,
             outputs=0 if source.head is None else source.head.shape[0],
             head_bias=source.bias is not None,
+            softmax=source.head is not None and source.softmax,
+            features=0 if source.entry is None else source.entry.shape[1],
+            entry_bias=source.entry_bias is not None,
             kept={name: share for name, share in source.zoneout.items() if share},
         )
-        packed = decoding.pack(blueprint, source.layers, source.initial, table, source.head, source.bias)
+        around = table, source.head, source.bias, source.entry, source.entry_bias
+        packed = decoding.pack(blueprint, source.layers, source.initial, *around)
         return cls(packed, source.fingerprint())
 
     @property

@@ -16,9 +16,9 @@ class Source:
     """Recurrent layers in one direction, and what comes before and after them.
 
     `layers` holds each layer's parameters by their names in the spec, `initial` each layer's learned states in the
-    order of `spec.states`; `embedding` `[V, I]` makes the input symbols; `head` `[O, H]` and `bias` `[O]` are a
-    linear map of the last layer's h, whose output counts as logits. `zoneout` is what each step keeps of the states
-    that it names.
+    order of `spec.states`; `embedding` `[V, I]` makes the input symbols; `entry` `[I, F]` and `entry_bias` `[I]` are a
+    linear map of F features to the first layer's input; `head` `[O, H]` and `bias` `[O]` one of the last layer's h,
+    whose output counts as logits with `softmax`. `zoneout` is what each step keeps of the states that it names.
     """
 
     spec: CellSpec
@@ -30,6 +30,9 @@ class Source:
     embedding: Tensor | None = None
     head: Tensor | None = None
     bias: Tensor | None = None
+    softmax: bool = True
+    entry: Tensor | None = None
+    entry_bias: Tensor | None = None
 
     def named(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor under the name that a person knows it by."""
@@ -37,7 +40,9 @@ class Source:
             yield from ((f"{name}_l{index}", tensor) for name, tensor in layer.items())
         for index, states in enumerate(self.initial):
             yield from ((f"state_{name}_l{index}", state) for name, state in zip(self.spec.states, states, strict=True))
-        for name, tensor in (("embedding", self.embedding), ("head", self.head), ("head's bias", self.bias)):
+        around = {"embedding": self.embedding, "head": self.head, "head's bias": self.bias}
+        around |= {"entry": self.entry, "entry's bias": self.entry_bias}
+        for name, tensor in around.items():
             if tensor is not None:
                 yield name, tensor
 
@@ -56,6 +61,11 @@ class Source:
     def input_size(self) -> int:
         """Features I of the first layer's input."""
         return self.layers[0]["weight_ih"].shape[1]
+
+    @property
+    def features(self) -> int:
+        """Numbers of a vector that comes from outside."""
+        return self.input_size if self.entry is None else self.entry.shape[1]
 
     def fingerprint(self) -> str:
         """SHA-256 of what the model is: states of models with another cannot be its."""

@@ -42,7 +42,7 @@ class Stream:
         self._engine, self._fingerprint = engine, fingerprint
         if isinstance(engine, NativeEngine):
             blueprint = engine.blueprint
-            self._inputs = Inputs(blueprint.symbols, blueprint.input_size)
+            self._inputs = Inputs(blueprint.symbols, blueprint.features or blueprint.input_size)
             self.width, self.record = blueprint.width, blueprint.record
         else:
             self._inputs = Inputs(engine.symbols, engine.features)
