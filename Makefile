@@ -32,7 +32,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # The layers; `peephole bench --help` says how to measure fewer, longer, or growth.
 bench: setup

@@ -57,7 +57,7 @@ def test_linear_maps_before_and_after(sizes: tuple[int, int, int, int], weights:
 
 def test_a_model_without_softmax_gives_no_probabilities() -> None:
     stream = Snapshot.of(Net(3, 4, 5, 3).source()).stream(1)
-    with pytest.raises(InputError, match="shape|symbols"):
+    with pytest.raises(InputError, match="symbols"):
         stream.surprisals(torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 1, dtype=torch.int64))
 
 
