@@ -10,6 +10,7 @@ from typing import Any
 
 import learning
 import memory
+import sampling
 import startup
 import torch
 import training_speed
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
     "startup": startup.measure,
     "speed": _speed,
     "memory": memory.measure,
+    "sampling": lambda: sampling.measure(_text(), 20_000, 512, 2, 2, 3, 150),
     "learning": lambda: learning.measure(_text()),
 }
 USUAL = ("startup", "speed")

@@ -101,7 +101,8 @@ def test_ten_steps_equal_torch(tmp_path: Path, prose: Callable[..., str], cell: 
     trained = ours.model.state_dict()
     assert trained.keys() == plain.state_dict().keys()
     for name, parameter in plain.state_dict().items():
-        assert float((trained[name] - parameter).abs().max()) <= 1e-6, name
+        # Adam divides a gradient by its size, so that rounding in a small one is a part of a step.
+        assert float((trained[name] - parameter).abs().max()) <= 3e-6, name
 
 
 def starts(inputs: Tensor) -> list[int]:
