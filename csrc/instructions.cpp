@@ -54,7 +54,7 @@ namespace avx2vnni { extern const ByteProducts BYTE_PRODUCTS; }
 namespace avx2 { extern const ByteProducts BYTE_PRODUCTS; }
 namespace portable { extern const ByteProducts BYTE_PRODUCTS; }
 
-const ByteProducts& byte_products_for(const std::string& kernels, [[maybe_unused]] bool best) {
+const ByteProducts& byte_products_for([[maybe_unused]] const std::string& kernels, [[maybe_unused]] bool best) {
 #if defined(PEEPHOLE_AVX2) || defined(PEEPHOLE_AVX512) || defined(PEEPHOLE_AVX512BF16)
   __builtin_cpu_init();
 #endif
