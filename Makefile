@@ -12,7 +12,7 @@ setup: $(STAMP)
 
 # Two variables, because pip's -c does not reach the build environment: older pips read the first there, newer ones
 # the second. The path is relative: pip splits these variables at spaces.
-$(STAMP): pyproject.toml constraints.txt src/peephole/_version.py $(wildcard csrc/*.* csrc/cells/*)
+$(STAMP): pyproject.toml constraints.txt src/peephole/_version.py $(wildcard csrc/*.* csrc/cells/* csrc/decode/*)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("peephole needs Python 3.11 or newer, and $(PYTHON) is %d.%d: try make PYTHON=python3.11" % sys.version_info[:2])'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV): about 1.5 GB with a CPU build of torch'

@@ -76,7 +76,7 @@ void Streams::join(long count, int64_t* ids) {
     }
     ids[i] = free_.back();
     free_.pop_back();
-    slots_[ids[i]] = {{}, 0};
+    slots_[ids[i]] = {{0, uint64_t(ids[i]), 0}, 0};
     std::copy(beginning_.begin(), beginning_.end(), record(ids[i]));
   }
   count_ += count;

@@ -45,7 +45,7 @@ class Streams {
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
-  // New streams, at the state that the model begins with.
+  // New streams, at the state that the model begins with, with the random numbers of (0, their id).
   void join(long count, int64_t* ids);
   void leave(const int64_t* ids, long count);
   long count() const { return count_; }

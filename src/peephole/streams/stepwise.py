@@ -60,7 +60,7 @@ class StepwiseEngine:
         for _ in range(count):
             ids.append(self._free.pop() if self._free else len(self._states))
             self._states[ids[-1]] = torch.empty(0)
-            self._generators[ids[-1]] = (0, 0, 0)
+            self._generators[ids[-1]] = (0, ids[-1], 0)
         joined = torch.tensor(ids, dtype=torch.int64)
         self.reset(joined)
         return joined

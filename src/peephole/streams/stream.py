@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TypeVar
 
 import torch
-from torch import Tensor, get_num_threads
+from torch import Tensor, empty, get_num_threads
 
 from peephole._native.decoding import NativeEngine
 from peephole.errors import InputError
@@ -15,8 +15,6 @@ from peephole.streams.states import load_states, save_states
 from peephole.streams.stepwise import StepwiseEngine
 
 Result = TypeVar("Result")
-
-ROOMS, SMALL = 16, 4096  # so many results of steps, of at most so many numbers together, share one piece of memory
 
 
 class Stream:
@@ -57,16 +55,7 @@ class Stream:
     def _set(self, ids: Tensor) -> None:
         """Who there is, and what a step of all of them is told: one value, which another thread sees whole."""
         shape = (len(ids),) if self.symbols else (len(ids), self._inputs.features)
-        rooms: list[tuple[Tensor, int]] = []
-        self._all = ids, ids.data_ptr(), shape, rooms
-
-    def _new_rooms(self, rooms: list[tuple[Tensor, int]], rows: int) -> tuple[Tensor, int]:
-        """Room for the results of the next steps, with its address: several at once where they are small."""
-        count = max(1, min(ROOMS, SMALL // max(1, rows * self.width)))
-        # As `data`, so that to autograd they have nothing to do with each other, whatever is done to one in place.
-        parts = [part.data for part in torch.empty(count, rows, self.width).unbind(0)]
-        rooms += [(part, part.data_ptr()) for part in parts[1:]]
-        return parts[0], parts[0].data_ptr()
+        self._all = ids, ids.data_ptr(), shape
 
     @property
     def ids(self) -> Tensor:
@@ -84,7 +73,10 @@ class Stream:
     # --- coming and going ---
 
     def join(self, count: int = 1) -> Tensor:
-        """New streams at the state that the model begins with; their ids, int64 `[count]`."""
+        """New streams at the state that the model begins with; their ids, int64 `[count]`.
+
+        Until `seed` gives others, each draws the random numbers of (0, its id).
+        """
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InputError(f"{count!r} streams cannot join; expected at least 1")
         return self._join(count)
@@ -122,14 +114,12 @@ class Stream:
         """
         # A small model's step takes a few microseconds: what can be known beforehand is.
         if ids is None and self._once is not None:
-            _alive, place, shape, rooms = self._all
+            _alive, place, shape = self._all
             if x.shape == shape and x.dtype is self._dtype and x.is_cpu and x.is_contiguous():
+                out = empty(shape[0], self.width)
+                threads = self._threads or get_num_threads()
                 try:
-                    out, room = rooms.pop()
-                except IndexError:
-                    out, room = self._new_rooms(rooms, shape[0])
-                try:
-                    self._once(place, shape[0], self._threads or get_num_threads(), x.data_ptr(), room)
+                    self._once(place, shape[0], threads, x.data_ptr(), out.data_ptr())
                 except ValueError as error:
                     raise InputError(str(error)) from None
                 return out
