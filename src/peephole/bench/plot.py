@@ -1,15 +1,13 @@
-"""Figures of what was found. matplotlib is an extra and loads here alone."""
+"""Figures of what was found."""
 
-import io
 from typing import TYPE_CHECKING
 
 from peephole.bench.growth import Growth
 from peephole.bench.results import OURS, Report
-from peephole.errors import InputError
+from peephole.figures import check_installed, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOURS = {
     OURS: "black",
@@ -20,14 +18,6 @@ COLOURS = {
     "peephole float32": "tab:purple",
     "peephole lstm": "tab:orange",
 }
-
-
-def check_installed() -> None:
-    """Raise `InputError`, with the extra's name, where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise InputError("figures need matplotlib, which is not installed; pip install 'peephole[figures]'") from None
 
 
 def draw_ratios(ax: "Axes", report: Report) -> None:
@@ -85,10 +75,3 @@ def picture(found: Report | Growth) -> bytes:
         frameon=False, fontsize="x-small", handlelength=3.5, loc="upper left", bbox_to_anchor=(1.0, 1.0)
     )
     return png(figure)
-
-
-def png(figure: "Figure") -> bytes:
-    """A PNG file's content."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()

@@ -1,11 +1,12 @@
-"""The figure of what was found of streams, a panel a part. matplotlib is an extra and loads here alone."""
+"""The figure of what was found of streams, a panel a part."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from peephole.bench.plot import COLOURS, check_installed, png
+from peephole.bench.plot import COLOURS
 from peephole.bench.results import OURS
 from peephole.bench.stream_results import PAIRS, Stepped, StreamReport
+from peephole.figures import check_installed, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

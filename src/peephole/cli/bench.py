@@ -79,8 +79,9 @@ def run(words: list[str]) -> int:
         return bench_stream.run(words[1:])
     options = parse(Bench, "bench", words, DESCRIPTION)
     _check(options)
-    from peephole.bench.plot import check_installed, picture
+    from peephole.bench.plot import picture
     from peephole.bench.table import text_of
+    from peephole.figures import check_installed
 
     if options.plot is not None:
         check_installed()

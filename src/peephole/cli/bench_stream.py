@@ -62,12 +62,12 @@ def run(words: list[str]) -> int:
     sizes = stream_cases.sizes_of(options.sizes)
     stream_cases.check_streams(options.parts, options.batches)
     check_measuring(options)
-    from peephole.bench.plot import check_installed
     from peephole.bench.stream_memory import IDLE_STREAMS
     from peephole.bench.stream_peers import PEERS
     from peephole.bench.stream_plot import picture
     from peephole.bench.stream_table import text_of
     from peephole.bench.streaming import measure_streams
+    from peephole.figures import check_installed
 
     if options.plot is not None:
         check_installed()
