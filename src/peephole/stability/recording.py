@@ -92,13 +92,18 @@ def record(module: nn.Module, batch: Any, shortest: int = 2) -> Recording:
     numbers that are not finite.
     """
     inner = find_recurrent(module)
-    with measured_mode(module), torch.enable_grad():
+    with measured_mode(module), torch.inference_mode(False), torch.enable_grad():
         calls: list[_Call] = []
-        handle = inner.register_forward_hook(lambda *given: _capture(calls, *given), with_kwargs=True)
+        # The recurrent net runs without a graph: its derivatives are ours to make, and the graph begins behind it.
+        handles = [
+            inner.register_forward_pre_hook(_without_graph),
+            inner.register_forward_hook(lambda *given: _capture(calls, *given), with_kwargs=True),
+        ]
         try:
             output = _call(module, batch)
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
     if len(calls) != 1:
         times = f"{len(calls)} times" if calls else "not at all"
         raise InputError(f"{type(module).__name__} ran its recurrent net {times}; expected once for a whole sequence")
@@ -144,8 +149,13 @@ def _call(module: nn.Module, batch: Any) -> Any:
     return module(*batch) if isinstance(batch, tuple) and not isinstance(batch, PackedSequence) else module(batch)
 
 
+def _without_graph(*_: Any) -> None:
+    torch.set_grad_enabled(False)
+
+
 def _capture(calls: list[_Call], inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> Any:
     """Keep the arguments, and put leaves in place of what the recurrent part returns."""
+    torch.set_grad_enabled(True)
     arguments = dict(signature(inner.forward).bind(*args, **kwargs).arguments)
     output, finals = given
     states = (finals,) if isinstance(finals, Tensor) else tuple(finals)
@@ -171,23 +181,23 @@ def _capture(calls: list[_Call], inner: Any, args: tuple[Any, ...], kwargs: dict
 
 def _replay(inner: Any, call: _Call) -> tuple[tuple[Passage, ...], ...]:
     """The passages of all layers and directions."""
-    net = inner if isinstance(inner, Recurrent) else from_torch(inner)
+    net: Recurrent = inner
+    if not isinstance(inner, Recurrent):
+        with torch.random.fork_rng([call.leaf.device] if call.leaf.is_cuda else []):  # a new layer draws its weights
+            net = from_torch(inner)
     given = call.arguments
     lengths, resets = given.get("lengths", call.lengths), given.get("resets")
     x = given["input"]
     if isinstance(x, PackedSequence):
         x, lengths = pad_packed_sequence(x)
     else:
-        features = 1 if given.get("embedding") is None else 0
-        batched = x.dim() - features == 2
-        arranged = [x, resets]
+        embedding = given.get("embedding")
+        batched = x.dim() == (3 if embedding is None else 2)
         if not batched:
-            arranged = [None if tensor is None else tensor.unsqueeze(1) for tensor in arranged]
+            x, resets = x.unsqueeze(1), None if resets is None else resets.unsqueeze(1)
         elif net.batch_first:
-            arranged = [None if tensor is None else tensor.transpose(0, 1) for tensor in arranged]
-        x, resets = arranged[0], arranged[1]
-        if given.get("embedding") is not None:
-            x = nn.functional.embedding(x, given["embedding"])
+            x, resets = x.transpose(0, 1), None if resets is None else resets.transpose(0, 1)
+        x = x if embedding is None else nn.functional.embedding(x, embedding)
     dtype = torch.float64 if call.leaf.dtype == torch.float64 else torch.float32
     x = x.detach().to(dtype)
     states = _initial_states(net, given.get("hx"), x)

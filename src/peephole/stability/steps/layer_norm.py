@@ -25,9 +25,9 @@ class LayerNorm:
         """Tangent of n."""
         return self._project(at, tangent) * self._scale
 
-    def norm(self) -> float:
-        """A bound on ‖∂n/∂z‖ at every step: max |w| / min s."""
-        return float(self._scale.abs().max() * self._slope.max())
+    def norms(self) -> Tensor:
+        """A bound on ‖∂n/∂z‖ at each step, `[T, B]`: max |w| / s."""
+        return self._scale.abs().max() * self._slope[..., 0]
 
     def _project(self, at: At, v: Tensor) -> Tensor:
         unit = self.unit[at]
@@ -48,9 +48,9 @@ class Plain:
         """The tangent as it is."""
         return tangent
 
-    def norm(self) -> float:
-        """1."""
-        return 1.0
+    def norms(self) -> Tensor:
+        """1 at each step, `[T, B]`."""
+        return torch.ones_like(self.value[..., 0])
 
 
 def normalisation(spec: CellSpec, gate: str, z: Tensor, weights: dict[str, Tensor]) -> LayerNorm | Plain:

@@ -63,7 +63,7 @@ class Linearised(ABC):
             before = tuple(torch.where(alive, old, new) for old, new in zip(before, gradients, strict=True))
         if cut is not None:
             before = tuple(old.masked_fill(cut, 0.0) for old in before)
-        return Pulled(before, pulled.total, pulled.dz, pulled.dz_state, pulled.more)
+        return Pulled(before, (gradients[0], *pulled.total[1:]), pulled.dz, pulled.dz_state, pulled.more)
 
     def inner(self, at: At, gradients: States) -> States:
         """What of the gradients enters the cell: not that of frozen rows, nor what zoneout keeps."""

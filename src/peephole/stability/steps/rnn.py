@@ -24,8 +24,8 @@ class RNNSteps(Linearised):
         self._recurs = "weight_hh" in weights
         if self._recurs:
             z = z + from_state(torch.cat(passage.before, dim=-1), weights)
-        self._norm = normalisation(self.spec, "h", z, weights)
-        normal = self._norm.value
+        self.norms = {"h": normalisation(self.spec, "h", z, weights)}
+        normal = self.norms["h"].value
         self._value = ACTIVATIONS[self.spec.nonlinearity](normal)
         self.slope = {  # f′(z); for softmax the diagonal of its first term
             "tanh": lambda: 1 - self._value.square(),
@@ -46,7 +46,7 @@ class RNNSteps(Linearised):
         """Gradients of h_{t−1}, h_{t−2}, …"""
         dh, *older = gradients
         dnormal = self._activation(at, dh)
-        dz = self._norm.pull(at, dnormal)
+        dz = self.norms["h"].pull(at, dnormal)
         before = list((dz @ self.weights["weight_hh"]).split(dh.shape[-1], dim=-1)) if self._recurs else []
         before = before or [torch.zeros_like(dh)]
         if self.spec.residual != "none":
@@ -61,7 +61,7 @@ class RNNSteps(Linearised):
         new = torch.zeros_like(first)
         if self._recurs:
             tz = torch.cat(tangents, dim=-1) @ self.weights["weight_hh"].t()
-            new = self._activation(at, self._norm.push(at, tz))
+            new = self._activation(at, self.norms["h"].push(at, tz))
         if self.spec.residual != "none":
             new = new + first
         return (new, *tangents[:-1])
@@ -70,4 +70,4 @@ class RNNSteps(Linearised):
         """Of W_ih, W_hh, the biases and the normalisation."""
         seen = torch.cat([state[at] for state in self.passage.before], dim=-1)
         found = self._common_gradients(at, pulled, seen)
-        return found | scale_gradients(self.spec, {"h": self._norm}, at, pulled.more["dnormal"])
+        return found | scale_gradients(self.spec, self.norms, at, pulled.more["dnormal"])
