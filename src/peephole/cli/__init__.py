@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "read a text as it comes, and say of each character how expected it was and what may follow",
     "info": "what is in a run, which back end computes it; without a run: this installation",
     "runs": "a table of the runs in a folder",
+    "stability": "does it blow up, saturate or forget: of one unit, a matrix, or a run, with figures",
     "bench": "how fast the layers are, beside torch.nn, ONNX Runtime and a loop by hand",
 }
 
@@ -25,7 +26,8 @@ EXAMPLES = """\
   peephole sample runs/book --prime "Once upon"   what it writes
   tail -f log | peephole predict runs/log -       what each character tells, as it comes
   peephole eval runs/book                         bits a character, beside what n-grams and xz reach
-  peephole train --resume runs/book               go on after Ctrl-C, a kill or a power cut"""
+  peephole train --resume runs/book               go on after Ctrl-C, a kill or a power cut
+  peephole stability runs/book --out pictures     how far back it remembers, and how far its gradients reach"""
 
 
 def main(arguments: list[str] | None = None) -> int:

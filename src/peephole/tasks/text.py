@@ -151,6 +151,19 @@ class TextModel:
         """The tokens of the run. `InputError` when they are gone."""
         return open_corpus(self.run.data_folder, self.run.tokenizer_path)
 
+    def held_out_window(self, rows: int, steps: int) -> Window:
+        """`rows` pieces of the held-out text, `steps` long and at even distances, side by side with what follows.
+
+        `InputError` where the text is too short for them.
+        """
+        part = self.corpus.held_out
+        if (len(part.tokens) - 1) // rows < steps:
+            raise InputError(
+                f"{rows} pieces of {steps} steps need {rows * steps + 1:,} held-out symbols, and the run has "
+                f"{len(part.tokens):,}; ask for fewer or shorter ones"
+            )
+        return Lanes(part, rows, steps, self.tokenizer.eod).next()
+
     def fit(self, listener: Listener | None = None, **changes: Any) -> Any:
         """Train to the end of the budget, from the newest checkpoint if there is one; then keep the best weights.
 
