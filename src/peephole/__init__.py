@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from peephole._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from peephole import stability as stability
     from peephole.data.config import TextData as TextData
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
@@ -59,6 +60,8 @@ _HOMES = {
     "TextModel": "tasks.text",
 }
 
+_PACKAGES = ("stability",)
+
 __all__ = [  # noqa: RUF022
     "__version__",
     "InputError",
@@ -84,10 +87,13 @@ __all__ = [  # noqa: RUF022
     "TrainingConfig",
     "Sampling",
     "TextModel",
+    "stability",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"peephole.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'peephole' has no attribute {name!r}")
     value = getattr(import_module(f"peephole.{_HOMES[name]}"), name)

@@ -119,6 +119,23 @@ def test_a_divergence_of_the_final_state() -> None:
     assert torch.equal(flow.by_lag(1, "c")[0], flow.layers[1].norms["c"][0, 0])
 
 
+def test_final_states_of_short_rows_count_from_their_own_end() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = peephole.GRU(3, 5, dtype=torch.float64)
+
+        def forward(self, x: Tensor, lengths: list[int]) -> Tensor:
+            return self.net(x, lengths=lengths)[1][0]
+
+    torch.manual_seed(0)
+    model, x = Last(), draw(T, B, 3)
+    short = gradient_flow(model, {"x": x, "lengths": [T, 3, 5]}, lambda y: y.sum()).by_lag()
+    alone = gradient_flow(model, {"x": x[:3], "lengths": [3, 3, 3]}, lambda y: y.sum()).by_lag()
+    assert torch.isnan(short[3:, 1]).all()
+    assert (short[:3, 1] - alone[:, 1]).abs().max() <= 1e-12
+
+
 @pytest.mark.parametrize("sigma", [0.9, 1.0, 1.1])
 def test_a_scaled_orthogonal_net_is_a_power(sigma: float) -> None:
     net = peephole.RNN(4, 6, nonlinearity="identity", bias=False, dtype=torch.float64, init="orthogonal")

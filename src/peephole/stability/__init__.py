@@ -2,4 +2,51 @@
 
 What lives here never changes what it measures: functions in, frozen results out, each with `.verdict`, one sentence
 with its numbers, and `.plot(ax)`. What does not: training, files, printing.
+
+Recurrences, from numbers: `scalar_recurrence`, `memory_curve`, `linear_recurrence`, `linear_bound`, `transient`,
+`vector_recurrence`, `largest_exponent`, `critical_gain`. Nets on a batch, of peephole's and torch.nn's modules alike:
+forward `saturation`, `memory`, `timescales`, `lyapunov_spectrum`, `fixed_points`, and back `step_jacobians`,
+`gradient_flow`, `gradient_bounds`, `carousel`, `decompose_gradient`; `examine` does most of it at once. Feed-forward
+stacks: `depth_flow`.
 """
+
+from peephole.stability.bounds import GradientBounds as GradientBounds
+from peephole.stability.bounds import gradient_bounds as gradient_bounds
+from peephole.stability.carousel import Carousel as Carousel
+from peephole.stability.carousel import carousel as carousel
+from peephole.stability.decomposition import Decomposition as Decomposition
+from peephole.stability.decomposition import decompose_gradient as decompose_gradient
+from peephole.stability.depth import DepthFlow as DepthFlow
+from peephole.stability.depth import depth_flow as depth_flow
+from peephole.stability.examination import Examination as Examination
+from peephole.stability.examination import examine as examine
+from peephole.stability.exponents import LyapunovSpectrum as LyapunovSpectrum
+from peephole.stability.fixed_points import FixedPoints as FixedPoints
+from peephole.stability.fixed_points import fixed_points as fixed_points
+from peephole.stability.flow import GradientFlow as GradientFlow
+from peephole.stability.flow import gradient_flow as gradient_flow
+from peephole.stability.gain import CriticalGain as CriticalGain
+from peephole.stability.gain import critical_gain as critical_gain
+from peephole.stability.gain import largest_exponent as largest_exponent
+from peephole.stability.jacobians import StepJacobians as StepJacobians
+from peephole.stability.jacobians import step_jacobians as step_jacobians
+from peephole.stability.linear import LinearBound as LinearBound
+from peephole.stability.linear import LinearRecurrence as LinearRecurrence
+from peephole.stability.linear import linear_bound as linear_bound
+from peephole.stability.linear import linear_recurrence as linear_recurrence
+from peephole.stability.lyapunov import lyapunov_spectrum as lyapunov_spectrum
+from peephole.stability.memory import Memory as Memory
+from peephole.stability.memory import memory as memory
+from peephole.stability.memory_curve import MemoryCurve as MemoryCurve
+from peephole.stability.memory_curve import memory_curve as memory_curve
+from peephole.stability.saturation import Saturation as Saturation
+from peephole.stability.saturation import saturation as saturation
+from peephole.stability.saturation import state_bounds as state_bounds
+from peephole.stability.scalar import ScalarRecurrence as ScalarRecurrence
+from peephole.stability.scalar import scalar_recurrence as scalar_recurrence
+from peephole.stability.timescales import Timescales as Timescales
+from peephole.stability.timescales import timescales as timescales
+from peephole.stability.transient import Transient as Transient
+from peephole.stability.transient import transient as transient
+from peephole.stability.vector import VectorRecurrence as VectorRecurrence
+from peephole.stability.vector import vector_recurrence as vector_recurrence

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LayerFlow:
     """One layer and direction. `norms` holds for each state, h and the LSTM's c, ‖∂Div(t)/∂state(k)‖ as `[N, T, B]`:
-    target, k, row. That of c counts what leaves through the h of the same step, as torch's autograd does. `entries` are
-    the times at which the gradient of each target enters: t itself, or, in the reverse direction, 0 where the
-    divergence looks at the final state.
+    target, k, row. That of c counts what leaves through the h of the same step, as torch's autograd does. `entries`
+    `[N, B]` are the times at which the gradient of each target enters: t itself, or, where the divergence looks at the
+    final state, a row's last step, which is 0 in the reverse direction.
     """
 
     name: str
     reverse: bool
-    entries: tuple[int, ...]
+    entries: Tensor
     norms: dict[str, Tensor]
 
     @property
@@ -53,12 +53,13 @@ class GradientFlow:
         """
         flow = self._layer(layer)
         norms = flow.norms[state]
-        _, steps, batch = norms.shape
-        total, count = norms.new_zeros(steps, batch), norms.new_zeros(steps, batch)
+        lags = torch.arange(norms.shape[1], device=norms.device)[:, None]  # against the rows' entries
+        total, count = torch.zeros_like(norms[0]), torch.zeros_like(norms[0])
         for number, entry in enumerate(flow.entries):
-            span = norms[number, entry:] if flow.reverse else norms[number, : entry + 1].flip(0)
-            total[: len(span)] += span * self.rows[number]
-            count[: len(span)] += self.rows[number]
+            k = entry + lags if flow.reverse else entry - lags  # [lags, B]
+            there = (k >= 0) & (k < len(lags)) & self.rows[number]
+            total += norms[number].gather(0, k.clamp(0, len(lags) - 1)) * there
+            count += there
         reached = int(count.any(1).sum())
         return (total / count)[:reached]
 

@@ -18,7 +18,7 @@ NUMBERS_TOGETHER = 1 << 27  # kept for the layer below
 NEGLIGIBLE = {torch.float32: 1e-25, torch.float64: 1e-280}
 SWEPT_EVERY = 4
 
-Found = tuple[str, bool, tuple[int, ...], dict[str, Tensor]]
+Found = tuple[str, bool, Tensor, dict[str, Tensor]]
 
 
 @torch.no_grad()
@@ -33,10 +33,10 @@ def pull_through(recording: Recording, seeds: Seeds, targets: Sequence[int]) -> 
         together = max(1, min(together, NUMBERS_TOGETHER // seeds.output.numel()))
     shape = len(targets), recording.steps, recording.batch
     norms: list[dict[str, Tensor]] = []
-    entries: list[tuple[int, ...]] = []
+    entries: list[Tensor] = []
     for index, one in enumerate(one for layer in layers for one in layer):
         norms.append({state: seeds.output.new_zeros(shape) for state in shown_states(one)})
-        entries.append(tuple(_entry(one, seeds, index, t) for t in targets))
+        entries.append(torch.stack([_entry(one, seeds, index, t) for t in targets]))
     for start in range(0, len(targets), together):
         part = slice(start, start + together)
         above: Tensor | None = None  # what the layer above hands down, [T, N, B, ·]
@@ -75,10 +75,17 @@ def _side(gradient: Tensor, direction: int, directions: int) -> Tensor:
     return gradient.chunk(directions, dim=-1)[direction]
 
 
-def _entry(one: Linearised, seeds: Seeds, index: int, t: int) -> int:
-    """Where the gradient of a target enters."""
-    at_end = t == one.passage.steps - 1 and any(bool(gradient[index].any()) for gradient in seeds.finals)
-    return 0 if one.passage.reverse and at_end else t
+def _entry(one: Linearised, seeds: Seeds, index: int, t: int) -> Tensor:
+    """Where the gradient of a target enters each row, `[B]`."""
+    passage = one.passage
+    entry = torch.full((passage.batch,), t, device=passage.x.device)
+    if t == passage.steps - 1:
+        ends = torch.full_like(entry, 0 if passage.reverse else t)
+        if passage.alive is not None and not passage.reverse:
+            ends = passage.alive[..., 0].sum(0).sub(1).clamp_min(0)
+        for gradient in seeds.finals:
+            entry = torch.where(gradient[index].any(-1), ends, entry)
+    return entry
 
 
 class _Journey:

@@ -1,0 +1,150 @@
+"""Everything that the laboratory can say about a net on a batch, in one go."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from peephole.spec import BUILT_IN
+from peephole.stability.bounds import GradientBounds, gradient_bounds
+from peephole.stability.carousel import Carousel, carousel
+from peephole.stability.decomposition import Decomposition, decompose_gradient
+from peephole.stability.exponents import LyapunovSpectrum
+from peephole.stability.flow import GradientFlow, gradient_flow
+from peephole.stability.lyapunov import lyapunov_spectrum
+from peephole.stability.memory import Memory, memory
+from peephole.stability.recording import Divergence, find_recurrent, measured_mode
+from peephole.stability.saturation import Saturation, saturation
+from peephole.stability.timescales import Timescales, timescales
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EXPONENTS = 32  # the largest; a whole spectrum takes as many tangents as there are states
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What `examine` found. `bounds` is None for a cell of one's own, `carousel` where there is no cell state."""
+
+    saturation: Saturation
+    memory: Memory
+    lyapunov: LyapunovSpectrum
+    timescales: Timescales
+    flow: GradientFlow
+    bounds: GradientBounds | None
+    carousel: Carousel | None
+    decomposition: Decomposition
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The results by name, forward in time first, without those that the cell has not."""
+        named = {
+            "bounded": self.saturation,
+            "memory": self.memory,
+            "exponents": self.lyapunov,
+            "timescales": self.timescales,
+            "gradient": self.flow,
+            "bounds": self.bounds,
+            "carousel": self.carousel,
+            "truncation": self.decomposition,
+        }
+        return {name: found for name, found in named.items() if found is not None}
+
+    @property
+    def findings(self) -> dict[str, str]:
+        """Each result's verdict."""
+        return {name: found.verdict for name, found in self.parts.items()}
+
+    @property
+    def largest_exponent(self) -> float:
+        """Of all layers, nats a step."""
+        return max(float(layer.exponents[0]) for layer in self.lyapunov.layers)
+
+    @property
+    def verdict(self) -> str:
+        """Blows up, or forgets how fast, and how far back its gradient reaches."""
+        rate = self.largest_exponent
+        if rate > 0:
+            forward = f"blows up small differences by a factor of {math.exp(rate):.3g} a step (exponent {rate:+.3g})"
+        elif rate == 0:
+            forward = "neither blows up small differences nor forgets them (exponent 0)"
+        else:
+            steps = math.log(0.01) / rate
+            forward = (
+                f"forgets: in the long run 1 % of a difference is left after {steps:.0f} steps (exponent {rate:.3g})"
+            )
+        state = self.flow.layers[-1].states[-1]
+        reach = self.flow.horizon(-1, state)
+        return f"It {forward}; the gradient of {state} in {self.flow.layers[-1].name} reaches {reach.text} steps back."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Verdicts and curves as plain values and tensors, for a file."""
+        flows = {
+            layer.name: {state: self.flow.by_lag(place, state).nanmean(1) for state in layer.states}
+            for place, layer in enumerate(self.flow.layers)
+        }
+        horizons = {
+            layer.name: {state: vars(self.flow.horizon(place, state)) for state in layer.states}
+            for place, layer in enumerate(self.flow.layers)
+        }
+        return {
+            "verdict": self.verdict,
+            "findings": self.findings,
+            "exponents": {layer.name: layer.exponents for layer in self.lyapunov.layers},
+            "flow_by_lag": flows,
+            "horizons": horizons,
+            "truncation_error": self.decomposition.error,
+            "truncation_cosine": self.decomposition.cosine,
+            "saturated": {layer.name: layer.saturated for layer in self.saturation.layers},
+        }
+
+    def plot(self, figure: "Figure") -> None:
+        """A panel for each result."""
+        parts = self.parts
+        rows = 2
+        axes = figure.subplots(rows, -(-len(parts) // rows)).flat
+        for ax, (name, found) in zip(axes, parts.items(), strict=False):
+            found.plot(ax)
+            ax.set_title(name, loc="left", fontsize="medium")
+        for ax in list(axes)[len(parts) :]:
+            ax.remove()
+
+
+def examine(
+    module: nn.Module, batch: Any, divergence: Divergence, targets: int = 16, sample: Any = None
+) -> Examination:
+    """Saturation, memory, Lyapunov exponents, timescales, gradient flow, bounds, carousel and truncation of a net.
+
+    `module`, `batch`, `divergence` and `targets` as `gradient_flow` takes them. `sample` is a smaller batch for what
+    takes a product of whole matrices a step and row (bounds and memory); `batch` unless given. Modes and parameters
+    stay as they are.
+    """
+    spec = getattr(find_recurrent(module), "spec", None)
+    small = batch if sample is None else sample
+    with measured_mode(module):  # one warning rather than eight
+        return Examination(
+            saturation(module, batch),
+            memory(module, small),
+            lyapunov_spectrum(module, batch, exponents=min(EXPONENTS, _states(module))),
+            timescales(module, batch),
+            gradient_flow(module, batch, divergence, targets),
+            gradient_bounds(module, small) if spec is None or spec.family in BUILT_IN else None,
+            carousel(module, batch, divergence, targets) if _has_cell_state(module) else None,
+            decompose_gradient(module, batch, divergence),
+        )
+
+
+def _has_cell_state(module: nn.Module) -> bool:
+    inner = find_recurrent(module)
+    return isinstance(inner, nn.LSTM) or getattr(getattr(inner, "spec", None), "family", None) == "lstm"
+
+
+def _states(module: nn.Module) -> int:
+    inner: Any = find_recurrent(module)
+    if isinstance(inner, nn.LSTM):
+        return (inner.proj_size or inner.hidden_size) + inner.hidden_size
+    if isinstance(inner, nn.RNNBase):
+        return inner.hidden_size
+    return sum(inner.spec.state_sizes(inner.hidden_size, inner.proj_size))
