@@ -103,17 +103,20 @@ class GradientBounds:
         )
 
     def plot(self, ax: "Axes") -> None:
-        """What was measured and its bounds over t − k, the largest of all rows; colours are layers and directions."""
+        """What was measured and its bounds over t − k, the largest of all rows; of several layers each has a colour."""
         several, top = len(self.layers) > 1, 0.0
         for place, layer in enumerate(self.layers):
             curves = layer.measured, layer.trajectory, layer.by_eta[:, None], layer.a_priori
-            for (kind, style), curve in zip(KINDS.items(), curves, strict=True):
+            for number, ((kind, style), curve) in enumerate(zip(KINDS.items(), curves, strict=True)):
                 largest = curve.amax(1).cpu()
                 largest[(largest <= 0) | ~torch.isfinite(largest)] = torch.nan
                 if kind == "measured":
                     top = max(top, float(largest.nan_to_num().max()))
                 label = (layer.name if kind == "measured" else None) if several else kind
-                ax.plot(largest, linestyle=style, color=f"C{place}", label=label)
+                # one that lies on another is still seen under it
+                width = 1.5 if several or kind == "measured" else 3.5 - 0.7 * number
+                colour = f"C{place if several else number}"
+                ax.plot(largest, linestyle=style, color=colour, linewidth=width, label=label)
         if several:
             for kind, style in KINDS.items():
                 ax.plot([], [], linestyle=style, color="0.4", label=kind)

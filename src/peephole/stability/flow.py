@@ -85,10 +85,9 @@ class GradientFlow:
         longest = len(curve) - 1
         change = float(curve[-1] / curve[0])
         if horizon.lag is None:
-            trend = "grows" if change > 1 else "is still there"
             return (
-                f"The gradient of {state} in {layer.name} {trend} over the {longest} steps that were looked at: "
-                f"{change:.3g} of it arrives."
+                f"The gradient of {state} in {layer.name} {'grows' if change > 1 else 'is still there'} over the "
+                f"{longest} steps that were looked at: {change:.3g} times as much arrives."
             )
         return (
             f"The gradient of {state} in {layer.name} falls under {horizon.fraction:.0%} after {horizon.text} steps; "

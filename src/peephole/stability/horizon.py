@@ -27,6 +27,8 @@ class Horizon:
         """The lag and its interval, `12 (11 to 14)`."""
         beyond = f"more than {self.longest}"
         low, high = (beyond if lag is None else str(lag) for lag in (self.low, self.high))
+        if self.low is None:
+            return beyond
         return f"{beyond if self.lag is None else self.lag} ({low} to {high})"
 
     @property
