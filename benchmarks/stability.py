@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from peephole.stability.lyapunov import lyapunov_spectrum
+from peephole.stability.forward.lyapunov import lyapunov_spectrum
 
 Jacobian = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
 

@@ -114,8 +114,8 @@ def test_scalar_draws(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_vector_of_the_identity_is_the_linear_recurrence(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from peephole.stability.linear import linear_recurrence
-    from peephole.stability.transient import transient
+    from peephole.stability.recurrences.linear import linear_recurrence
+    from peephole.stability.recurrences.transient import transient
 
     assert vector("W.npy", "--out", "figures") == 0
     verdict, before, *modes, written = capsys.readouterr().out.splitlines()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from peephole.reference.sequence import STEPS
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 
 
 def jacobian_by_autograd(passage: Passage, t: int, row: int) -> Tensor:

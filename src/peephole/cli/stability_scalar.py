@@ -9,9 +9,9 @@ from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
 
 if TYPE_CHECKING:
-    from peephole.stability.cycles import Cycle
-    from peephole.stability.memory_curve import MemoryCurve
-    from peephole.stability.scalar import ScalarRecurrence
+    from peephole.stability.recurrences.cycles import Cycle
+    from peephole.stability.recurrences.memory_curve import MemoryCurve
+    from peephole.stability.recurrences.scalar import ScalarRecurrence
 
 DESCRIPTION = (
     "One unit that feeds itself, h(t) = f(w h(t-1) + c x + b): all its fixed points and cycles, which start goes where "
@@ -52,8 +52,8 @@ def run(words: list[str]) -> int:
     """Measure, draw, print."""
     options = parse(StabilityScalar, "stability scalar", words, DESCRIPTION)
     check_folder(options.out)
-    from peephole.stability.memory_curve import memory_curve
-    from peephole.stability.scalar import scalar_recurrence
+    from peephole.stability.recurrences.memory_curve import memory_curve
+    from peephole.stability.recurrences.scalar import scalar_recurrence
 
     found = scalar_recurrence(
         options.activation, options.weight, options.bias, options.input, options.starts or None, options.steps
@@ -82,7 +82,7 @@ def _draw(folder: Path, found: "ScalarRecurrence", curve: "MemoryCurve") -> Path
 
 
 def _rows(found: "ScalarRecurrence") -> list[tuple[str, ...]]:
-    from peephole.stability.settling import LONGEST
+    from peephole.stability.recurrences.settling import LONGEST
 
     rows = [_row(cycle) for cycle in found.portrait.cycles]
     between = found.contested_drives

@@ -13,8 +13,8 @@ from peephole.cli.stability_out import check_folder, emit_json, emit_lines, writ
 if TYPE_CHECKING:
     import numpy as np
 
-    from peephole.stability.linear import LinearRecurrence
-    from peephole.stability.vector import VectorRecurrence
+    from peephole.stability.recurrences.linear import LinearRecurrence
+    from peephole.stability.recurrences.vector import VectorRecurrence
 
 DESCRIPTION = (
     "A layer that feeds itself, h(t) = f(W h(t-1)): whether it blows up, forgets its start or keeps several limits "
@@ -55,7 +55,7 @@ def run(words: list[str]) -> int:
     options = parse(StabilityVector, "stability vector", words, DESCRIPTION)
     check_folder(options.out)
     from peephole.cli.matrix_file import read_matrix
-    from peephole.stability.activations import check_vector_activation
+    from peephole.stability.recurrences.activations import check_vector_activation
 
     check_vector_activation(options.activation)
     weight = read_matrix(options.weight)
@@ -65,8 +65,8 @@ def run(words: list[str]) -> int:
 
 
 def _linear(options: StabilityVector, weight: "np.ndarray") -> int:
-    from peephole.stability.linear import linear_recurrence
-    from peephole.stability.transient import transient
+    from peephole.stability.recurrences.linear import linear_recurrence
+    from peephole.stability.recurrences.transient import transient
 
     steps = _most_steps(weight) if options.steps is None else options.steps
     found, before = linear_recurrence(weight, steps=steps), transient(weight, steps)
@@ -124,7 +124,7 @@ def _modes(found: "LinearRecurrence") -> list[tuple[str, ...]]:
 
 
 def _nonlinear(options: StabilityVector, weight: "np.ndarray") -> int:
-    from peephole.stability.vector import vector_recurrence
+    from peephole.stability.recurrences.vector import vector_recurrence
 
     steps = STEPS if options.steps is None else options.steps
     found = vector_recurrence(weight, options.activation, starts=options.starts, steps=steps, seed=options.seed)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from peephole.spec import BUILT_IN
-from peephole.stability.bounds import GradientBounds, gradient_bounds
-from peephole.stability.carousel import Carousel, carousel
-from peephole.stability.decomposition import Decomposition, decompose_gradient
-from peephole.stability.exponents import LyapunovSpectrum
-from peephole.stability.flow import GradientFlow, gradient_flow
-from peephole.stability.lyapunov import lyapunov_spectrum
-from peephole.stability.memory import Memory, memory
-from peephole.stability.recording import Divergence, find_recurrent, measured_mode
-from peephole.stability.saturation import Saturation, saturation
-from peephole.stability.timescales import Timescales, timescales
+from peephole.stability.backward.bounds import GradientBounds, gradient_bounds
+from peephole.stability.backward.carousel import Carousel, carousel
+from peephole.stability.backward.decomposition import Decomposition, decompose_gradient
+from peephole.stability.backward.flow import GradientFlow, gradient_flow
+from peephole.stability.forward.exponents import LyapunovSpectrum
+from peephole.stability.forward.lyapunov import lyapunov_spectrum
+from peephole.stability.forward.memory import Memory, memory
+from peephole.stability.forward.saturation import Saturation, saturation
+from peephole.stability.forward.timescales import Timescales, timescales
+from peephole.stability.recordings.recording import Divergence, find_recurrent, measured_mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

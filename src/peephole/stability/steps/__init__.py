@@ -5,7 +5,7 @@
 """
 
 from peephole.spec import BUILT_IN
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 from peephole.stability.steps.gru import GRUSteps
 from peephole.stability.steps.linearised import Linearised as Linearised
 from peephole.stability.steps.linearised import Pulled as Pulled

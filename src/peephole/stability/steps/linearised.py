@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 
 At = int | slice  # a step, or several at once
 States = tuple[Tensor, ...]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from peephole.reference.preactivation import by_gate, from_input, from_state
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 from peephole.stability.steps.layer_norm import LayerNorm, Plain, normalisation, scale_gradients
 from peephole.stability.steps.linearised import At, Linearised, Pulled, States, product, rows
 

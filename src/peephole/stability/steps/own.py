@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from peephole.reference.sequence import STEPS
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 from peephole.stability.steps.linearised import At, Linearised, Pulled, States
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from peephole.reference.preactivation import from_input, from_state
 from peephole.reference.rnn import ACTIVATIONS
-from peephole.stability.passage import Passage
+from peephole.stability.recordings.passage import Passage
 from peephole.stability.steps.layer_norm import normalisation, scale_gradients
 from peephole.stability.steps.linearised import At, Linearised, Pulled, States
 

@@ -1,0 +1,1 @@
+"""What a net does with its states as time goes on: bounds reached, memory, timescales, exponents, fixed points."""
