@@ -11,6 +11,7 @@ from typing import Any
 import learning
 import memory
 import sampling
+import stability
 import startup
 import torch
 import training_speed
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
     "speed": _speed,
     "memory": memory.measure,
     "sampling": lambda: sampling.measure(_text(), 20_000, 512, 2, 2, 3, 150),
+    "stability": stability.measure,
     "learning": lambda: learning.measure(_text()),
 }
 USUAL = ("startup", "speed")

@@ -1,6 +1,7 @@
 """Measurements of stability beside the loops that people write by hand: results compared first, then timed in turn."""
 
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from peephole.stability.forward.lyapunov import lyapunov_spectrum
+import peephole
+from peephole.stability import carousel, decompose_gradient, gradient_flow, lyapunov_spectrum, memory
 
 Jacobian = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
 
@@ -22,18 +24,19 @@ BY_TORCH: dict[str, Jacobian] = {
 def lyapunov(steps: int = 1000, hidden: int = 256, every: int = 10, rounds: int = 2) -> dict[str, Any]:
     """The whole spectrum of an LSTM on one sequence, against a Jacobian a step from torch, the product and the same QR.
 
-    Seconds, the best of `rounds`; `times_faster` is theirs over ours.
+    Seconds, the best of `rounds`; `times_faster` is theirs over ours. `steps` is a multiple of `every`.
     """
+    burn_in = steps // 5 // every * every
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         lstm = torch.nn.LSTM(64, hidden)
     x = torch.randn(steps, 1, 64, generator=generator)
     contestants: dict[str, Callable[[], Tensor]] = {
-        "peephole": lambda: lyapunov_spectrum(lstm, x, every=every, burn_in=steps // 5).layers[0].exponents
+        "peephole": lambda: lyapunov_spectrum(lstm, x, every=every, burn_in=burn_in).layers[0].exponents
     }
     for name, jacobian in BY_TORCH.items():
-        contestants[name] = lambda jacobian=jacobian: _spectrum_by_hand(lstm, x, every, steps // 5, jacobian)
+        contestants[name] = lambda jacobian=jacobian: _spectrum_by_hand(lstm, x, every, burn_in, jacobian)
     found: dict[str, Tensor] = {}
     seconds: dict[str, float] = {}
     for _ in range(rounds):
@@ -88,7 +91,68 @@ def _spectrum_by_hand(lstm: torch.nn.LSTM, x: Tensor, every: int, burn_in: int, 
     return (sums / (len(x) - burn_in)).sort(descending=True).values
 
 
-PARTS: dict[str, Callable[[], Any]] = {"lyapunov": lyapunov}
+def flow(steps: int = 1000, batch: int = 32, hidden: int = 256, rounds: int = 3) -> dict[str, Any]:
+    """Gradient flow of an LSTM from 16 target times to all lags, beside training steps of peephole's and torch's LSTM.
+
+    Medians of `rounds`, in turn. Twice: with torch's initial weights, whose gradients vanish on the way, and with a
+    forget bias of 3, with which they arrive. A training step is forward and backward to every weight.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x, wanted = (torch.randn(steps, batch, hidden, generator=generator) for _ in range(2))
+    found: dict[str, Any] = {"steps": steps, "batch": batch, "hidden": hidden}
+    for name, options in {"vanishing": {}, "arriving": {"init": "orthogonal", "forget_bias": 3.0}}.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            ours = peephole.LSTM(hidden, hidden, **options)
+        theirs = peephole.to_torch(ours)
+
+        def divergence(y: Tensor) -> Tensor:
+            return (y - wanted).square().sum()
+
+        def train(net: torch.nn.Module) -> None:
+            net.zero_grad()
+            divergence(net(x)[0]).backward()
+
+        runs: dict[str, Callable[[], Any]] = {
+            "flow": lambda net=ours: gradient_flow(net, x, divergence),
+            "step": lambda net=ours: train(net),
+            "torch.nn step": lambda net=theirs: train(net),
+        }
+        seconds: dict[str, list[float]] = {each: [] for each in runs}
+        for number in range(rounds + 1):
+            for each, run in runs.items():
+                begun = time.perf_counter()
+                run()
+                if number:  # the first round warms up
+                    seconds[each].append(time.perf_counter() - begun)
+        medians = {each: statistics.median(times) for each, times in seconds.items()}
+        ratios = {each: medians["flow"] / medians[each] for each in ("step", "torch.nn step")}
+        found[name] = {"seconds": medians, "steps_time": ratios}
+    return found
+
+
+def growth(batch: int = 4, hidden: int = 64, lengths: Sequence[int] = (250, 500, 1000, 2000, 4000)) -> dict[str, Any]:
+    """Seconds over T: they grow as T does where a number of targets, lags or exponents is asked for."""
+    net = peephole.LSTM(hidden, hidden, init="orthogonal", forget_bias=3.0)
+    measured: dict[str, Callable[[Tensor], Any]] = {
+        "flow": lambda x: gradient_flow(net, x, lambda y: y.square().sum()),
+        "decomposition": lambda x: decompose_gradient(net, x, lambda y: y.square().sum(), longest=16),
+        "lyapunov": lambda x: lyapunov_spectrum(net, x, exponents=8),
+        "memory": lambda x: memory(net, x),
+        "carousel": lambda x: carousel(net, x, lambda y: y.square().sum()),
+    }
+    found: dict[str, dict[int, float]] = {name: {} for name in measured}
+    for name, run in measured.items():
+        run(torch.randn(32, batch, hidden))
+        for steps in lengths:
+            x = torch.randn(steps, batch, hidden)
+            begun = time.perf_counter()
+            run(x)
+            found[name][steps] = time.perf_counter() - begun
+    return found
+
+
+PARTS: dict[str, Callable[[], Any]] = {"lyapunov": lyapunov, "flow": flow, "growth": growth}
 
 
 def measure(names: Sequence[str] = ()) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class LayerMemory:
         return _first(self.lags, self.values[..., 0].nanmean(1))
 
     @property
+    def whole_forgotten(self) -> int | None:
+        """The same of the best direction of the whole state; of an LSTM's h and c together."""
+        return _first(self.lags, self.states[..., 0].nanmean(1))
+
+    @property
     def nudge_error(self) -> float:
         """How far the nudge really made was from its linear map at most, as a share of the nudge."""
         return float((self.nudge.actual - self.nudge.linear).abs().nan_to_num(nan=0.0).max())
@@ -72,8 +77,11 @@ class Memory:
         parts = []
         for layer in self.layers:
             longest = layer.lags[-1]
-            usual, best = (f"more than {longest}" if lag is None else str(lag) for lag in _both(layer))
-            parts.append(f"{usual} steps in {layer.name} ({best} in the direction that it keeps best)")
+            lags = layer.forgotten, layer.best_forgotten, layer.whole_forgotten
+            usual, best, whole = (f"more than {longest}" if lag is None else str(lag) for lag in lags)
+            wider = layer.states.shape[-1] > layer.values.shape[-1]
+            among_all = f", {whole} in the best direction of all its states" if wider else ""
+            parts.append(f"{usual} steps in {layer.name} ({best} in the direction that it keeps best{among_all})")
         size, error = self.layers[0].nudge.size, max(layer.nudge_error for layer in self.layers)
         return (
             f"Less than 1 % of a small random change of h is left after {', '.join(parts)}; a nudge "
@@ -163,10 +171,6 @@ def _measure(passage: Passage, lags: tuple[int, ...], size: float, directions: i
         products.typical.masked_fill(absent, torch.nan).cpu(),
         made,
     )
-
-
-def _both(layer: LayerMemory) -> tuple[int | None, int | None]:
-    return layer.forgotten, layer.best_forgotten
 
 
 def _first(lags: Sequence[int], left: Tensor) -> int | None:
