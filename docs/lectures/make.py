@@ -88,7 +88,7 @@ def _filled(text: str) -> str:
     for width in range(120, 100, -1):
         indent = " " * len(marker.group()) if marker else ""
         lines = textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        if not any(re.match(r"\s*([-+*#]|\d+[.)]) ", line) for line in lines[1:]):
+        if not any(re.match(r"\s*([-+*#>]|\d+[.)]) ", line) for line in lines[1:]):
             break
     return "\n".join(lines).replace("\0", " ")
 

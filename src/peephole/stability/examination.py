@@ -66,9 +66,10 @@ class Examination:
     def verdict(self) -> str:
         """Blows up, or forgets how fast, and how far back its gradient reaches."""
         rate = self.largest_exponent
-        if rate > 0:
+        rounding = max(layer.rounding for layer in self.lyapunov.layers)
+        if rate > rounding:
             forward = f"blows up small differences by a factor of {math.exp(rate):.3g} a step (exponent {rate:+.3g})"
-        elif rate == 0:
+        elif rate >= -rounding:
             forward = "neither blows up small differences nor forgets them (exponent 0)"
         else:
             steps = math.log(0.01) / rate

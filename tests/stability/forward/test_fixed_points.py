@@ -308,3 +308,14 @@ def test_bad_input_is_named(options: dict[str, Any], message: str) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError, match="kind is 'sink'; expected one of attractor"):
         fixed_points(one_unit(1.5), starts=4).of_kind("sink")
+
+
+def test_no_point_of_a_gru_lies_where_no_state_can_be() -> None:
+    torch.manual_seed(0)
+    net = peephole.GRU(2, 6, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.mul_(6.0)
+    starts = 8.0 * torch.randn(60, 6, dtype=torch.float64)
+    points = fixed_points(net, starts=starts).points
+    assert all(point.state.abs().max() <= 1.001 for point in points)

@@ -408,3 +408,11 @@ def test_bad_maps_are_named(call: Callable[[], object], message: str) -> None:
         call()
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_rounding_leaves_of_zero_is_no_chaos() -> None:
+    net = peephole.RNN(3, 8, nonlinearity="identity", init="orthogonal", dtype=torch.float64)
+    found = lyapunov_spectrum(net, torch.randn(60, 3, 3, dtype=torch.float64))
+    assert found.layers[0].positive == 0
+    assert "not to be told from zero" in found.verdict
+    assert "0 of 8 exponents are positive" in found.verdict

@@ -79,7 +79,7 @@ class Carousel:
         median = float(layer.half_life.median())
         lives = "without end" if math.isinf(median) else f"of {median:.3g} steps"
         share = float(layer.share[lag])
-        part = "there is no gradient" if math.isnan(share) else f"{share:.0%} of the gradient are its"
+        part = "there is no gradient" if math.isnan(share) else f"{round(share, 2) + 0.0:.0%} of the gradient are its"
         return (
             f"In {layer.name} the carousel alone {carries}, with a half-life {lives} in the median unit; at lag {lag} "
             f"{part}, the rest came through h and the peepholes."

@@ -108,9 +108,10 @@ class GradientFlow:
         ax.legend(frameon=False)
 
     def plot_matrix(self, ax: "Axes", layer: int = -1, state: str = "h") -> None:
-        """log₁₀ of the mean flow from every target t (down) to every k (across)."""
-        shown = self.matrix(layer, state).clamp_min(torch.finfo(torch.float32).tiny).log10().cpu()
-        limit = float(shown[shown > -37].max()) if bool((shown > -37).any()) else 0.0
+        """log₁₀ of the mean flow from every target t (down) to every k (across), blank where there is none."""
+        shown = self.matrix(layer, state).log10().cpu()
+        shown[~shown.isfinite()] = torch.nan
+        limit = float(shown.nan_to_num(nan=-torch.inf).max()) if bool(shown.isfinite().any()) else 0.0
         image = ax.imshow(shown.numpy(), aspect="auto", vmin=limit - 6, vmax=limit, interpolation="nearest")
         ax.set(xlabel="k", ylabel="t", title=f"{self._layer(layer).name}, {state}")
         places = torch.linspace(0, len(self.targets) - 1, min(6, len(self.targets))).long().tolist()

@@ -43,7 +43,8 @@ class LayerExponents:
 
     `by_row` are those of each row; `errors` the standard errors of the means, None with fewer than two rows. −inf
     stands for what is singular, or shrinks too fast for the precision. `history[k]` is the running mean after
-    `times[k]` steps of measurement. The layer has `states` exponents, of which the first ones were measured.
+    `times[k]` steps of measurement. The layer has `states` exponents, of which the first ones were measured. What is no
+    further from zero than `rounding` is zero as far as the precision tells.
     """
 
     name: str
@@ -53,6 +54,12 @@ class LayerExponents:
     times: Int[Tensor, "intervals"]
     history: Float[Tensor, "intervals exponents"]
     states: int
+    rounding: float = 0.0
+
+    @property
+    def positive(self) -> int:
+        """How many exponents are over zero by more than rounding."""
+        return int((self.exponents > self.rounding).sum())
 
     @property
     def largest(self) -> float:
@@ -122,6 +129,7 @@ class LyapunovSpectrum:
         shown = f"{value:+.3g}" + ("" if error is None else f" ± {error:.1g}")
         rate = 0.6931 / abs(value) if value else float("inf")
         unsure = abs(value) <= 2 * error if error is not None else abs(value) * self.steps < 1
+        unsure = unsure or abs(value) <= layer.rounding
         if unsure:
             meaning = "not to be told from zero: a small difference neither grows nor shrinks clearly"
         elif value > 0:
@@ -129,7 +137,7 @@ class LyapunovSpectrum:
         else:
             meaning = f"what differed at the start is halved every {rate:.3g} steps, and the input decides the state"
         found = self.exponents
-        positive, singular = int((found > 0).sum()), int(found.isneginf().sum())
+        positive, singular = sum(layer.positive for layer in self.layers), int(found.isneginf().sum())
         dimension = self.kaplan_yorke
         counted = f"{positive} of {len(found)} exponents {'is' if positive == 1 else 'are'} positive"
         if singular:

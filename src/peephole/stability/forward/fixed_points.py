@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 MARGIN = {torch.float64: 1e-6, torch.float32: 1e-3}  # |λ| so close to 1 is 1
 APART = 1e-3  # points nearer to each other than this are one: a thousandth of what a unit may reach
-FAR = 100.0  # an LSTM's gates are saturated to rounding long before its cell state is so large, and hold anything
+# Where gates are saturated to rounding a state of any size is held: an LSTM's gates long before its cell state is so
+# large, while a GRU's h lies between old ones and a tanh.
+REACH = {"lstm": 100.0, "gru": 1.0 + APART}
 WALK = 100  # steps of the layer itself, which lead to attractors: downhill steps alone mostly meet saddles
 SPEED = 1e-2  # a point that takes a hundred steps to change by 1 is slow
 KINDS = ("attractor", "marginal point", "saddle", "repeller", "slow point")
@@ -101,11 +103,12 @@ class FixedPoints:
         markers = dict(zip(KINDS, "osXP^", strict=True))
         states = torch.stack([point.state for point in self.points]) if self.points else self.input.new_zeros(0, 1)
         shown = _principal(states.double())
-        for kind, marker in markers.items():
+        for number, (kind, marker) in enumerate(markers.items()):
             chosen = [place for place, point in enumerate(self.points) if point.kind == kind]
             if chosen:
                 label = f"{len(chosen)} {kind}{'s' if len(chosen) > 1 else ''}"
-                ax.scatter(shown[chosen, 0], shown[chosen, 1], marker=marker, s=30, alpha=0.7, label=label)
+                across, up = shown[chosen].unbind(1)
+                ax.scatter(across, up, marker=marker, s=30, alpha=0.7, color=f"C{number}", label=label)
         ax.set(xlabel="first principal component", ylabel="second")
         ax.spines[["top", "right"]].set_visible(False)
         if self.points:
@@ -143,8 +146,8 @@ def fixed_points(
     From many starts ½‖F(s) − s‖² is minimised, where F is the layer's step (Sussillo & Barak 2013, Opening the black
     box; Golub & Sussillo 2018), by Levenberg–Marquardt with the Jacobian in closed form; what is left of it is compared
     with rounding (a fixed point) or with `slow`, the root mean square over the units of how far a step moves it (a slow
-    point). Points that coincide are given once, each with the eigenvalues of the step there. Of an LSTM, whose gates
-    saturate when its cell state runs away, points beyond 100 are left out.
+    point). Points that coincide are given once, each with the eigenvalues of the step there. Left out are
+    points that only saturated gates hold: of an LSTM those beyond 100, of a GRU those beyond 1.
 
     `input`: what the layer sees, `[I]`; else the mean of what it sees on `batch`, else zeros. `starts`: how many, or
     states `[P, S]`. They are random over what the states can reach, and with a `batch` half of them are states of the
@@ -171,8 +174,7 @@ def fixed_points(
     ended = seek(mapping, begun, iterations)
     speed = speeds(mapping, ended)
     still = speed <= slow
-    if passage.spec.family == "lstm":
-        still &= ended.abs().amax(-1) <= FAR
+    still &= ended.abs().amax(-1) <= REACH.get(passage.spec.family, torch.inf)
     order = speed.argsort(stable=True)
     order = order[still[order]]
     kept, counts = distinct(ended[order], APART)

@@ -166,4 +166,5 @@ def _summary(passage: Passage, growths: Tensor, lengths: Tensor, burn_in: int) -
         errors = (spread.square().sum(0) / (len(by_row) - 1) / len(by_row)).sqrt()
         uneven = exponents.isneginf() & by_row.isfinite().any(0)
         errors = errors.masked_fill(uneven, float("inf"))
-    return LayerExponents(passage.name, exponents, by_row, errors, times.amax(1), history, sum(passage.sizes))
+    states, rounding = sum(passage.sizes), NOISE * torch.finfo(passage.x.dtype).eps
+    return LayerExponents(passage.name, exponents, by_row, errors, times.amax(1), history, states, rounding)
