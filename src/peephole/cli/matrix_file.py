@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 from peephole.errors import InputError
@@ -44,7 +45,7 @@ def _load(path: Path) -> "np.ndarray":
 
     try:
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+    except (ValueError, EOFError, OSError, MemoryError, TokenError, SyntaxError) as error:
         reason = " ".join(str(error).split()) or "cut short"
         raise InputError(f"{path}: damaged, or no array of numbers ({reason}); {EXPECTED}") from None
 

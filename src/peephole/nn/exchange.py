@@ -29,7 +29,9 @@ def from_torch(module: nn.RNNBase) -> Recurrent:
         layer = GRU(**shared)
     else:
         layer = RNN(**shared, nonlinearity=module.nonlinearity)
-    layer.load_state_dict(module.state_dict())
+    # by name rather than by state_dict, which holds what a parametrised weight is made of
+    weights = {name: getattr(module, name) for name, _ in layer.named_parameters()}
+    layer.load_state_dict(weights)
     return layer.train(module.training)
 
 

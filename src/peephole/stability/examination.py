@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXPONENTS = 32  # the largest; a whole spectrum takes as many tangents as there are states
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examination:
     """What `examine` found. `bounds` is None for a cell of one's own, `carousel` where there is no cell state."""
 
@@ -66,19 +66,20 @@ class Examination:
     def verdict(self) -> str:
         """Blows up, or forgets how fast, and how far back its gradient reaches."""
         rate = self.largest_exponent
-        rounding = max(layer.rounding for layer in self.lyapunov.layers)
-        if rate > rounding:
-            forward = f"blows up small differences by a factor of {math.exp(rate):.3g} a step (exponent {rate:+.3g})"
-        elif rate >= -rounding:
-            forward = "neither blows up small differences nor forgets them (exponent 0)"
+        if self.lyapunov.unsure:
+            forward = f"neither clearly blows up small differences nor forgets them (exponent {rate:+.2g})"
+        elif rate > 0:
+            forward = f"blows up small differences by a factor of {math.exp(rate):.4g} a step (exponent {rate:+.3g})"
         else:
-            steps = math.log(0.01) / rate
             forward = (
-                f"forgets: in the long run 1 % of a difference is left after {steps:.0f} steps (exponent {rate:.3g})"
+                f"forgets: 1 % of a difference is left after {math.log(0.01) / rate:.0f} steps (exponent {rate:.3g})"
             )
-        state = self.flow.layers[-1].states[-1]
-        reach = self.flow.horizon(-1, state)
-        return f"It {forward}; the gradient of {state} in {self.flow.layers[-1].name} reaches {reach.text} steps back."
+        place = self.flow.furthest
+        if place is None:
+            return f"It {forward}; no gradient reaches its recurrent layers."
+        layer = self.flow.layers[place]
+        reach = self.flow.horizon(place, layer.states[-1])
+        return f"It {forward}; the gradient of {layer.states[-1]} in {layer.name} reaches {reach.text} steps back."
 
     def as_dict(self) -> dict[str, Any]:
         """Verdicts and curves as plain values and tensors, for a file."""

@@ -124,8 +124,9 @@ class Failing(nn.Module):
 def test_a_module_that_fails_is_put_back_too() -> None:
     module = Failing()
     before = snapshot(module)
-    with pytest.raises(RuntimeError, match="mine"):
+    with pytest.raises(InputError, match=r"Failing does not take this batch \(RuntimeError: mine\)") as caught:
         record(module, torch.randn(T, B, 3))
+    assert isinstance(caught.value.__cause__, RuntimeError)
     assert same(before, snapshot(module))
     assert torch.is_grad_enabled()
 

@@ -23,7 +23,7 @@ KINDS = {"measured": "-", "by the trajectory": "--", "η^(t−k)": "-.", "by the
 DRAWN = 1e6  # how far over everything measured a bound is drawn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerBounds:
     """One layer and direction, T its last step; entry ℓ of a curve is about ∂s(T)/∂s(T − ℓ), all states side by side.
 
@@ -67,7 +67,7 @@ class LayerBounds:
         return self.growth > 1 + ROUNDING
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GradientBounds:
     """What `gradient_bounds` found, for each layer and direction."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LITTLE = 0.01  # of the gradient; what is left when the carousel is said to carry no more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerCarousel:
     """One layer and direction; the first entry of a curve is lag 0, where a target's gradient reaches c.
 
@@ -58,7 +58,7 @@ class LayerCarousel:
         return self.half_life * (-math.log2(fraction))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Carousel:
     """What `carousel` found, for each layer and direction."""
 
@@ -68,7 +68,9 @@ class Carousel:
     @property
     def verdict(self) -> str:
         """How far the carousel of the last layer carries, and how much of the gradient is its."""
-        layer = self.layers[-1]
+        layer = next((layer for layer in reversed(self.layers) if bool(layer.total.any())), None)
+        if layer is None:
+            return "No gradient reaches the cell states from the targets."
         reach, furthest = layer.reach(), len(layer.carried) - 1
         lag = furthest if reach is None else max(reach, min(1, furthest))
         carries = (
@@ -95,7 +97,7 @@ class Carousel:
             "carousel alone": (shown.carousel, "tab:blue", "-"),
             "through h and peepholes": (shown.rest, "tab:red", "--"),
         }
-        scale = float(shown.total[0]) or 1.0
+        scale = (float(shown.total[0]) if len(shown.total) else 0.0) or 1.0
         for label, (curve, colour, style) in curves.items():
             relative = (curve.double() / scale).cpu()
             relative[relative <= 0] = math.nan  # no place on a logarithmic axis

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST = 64  # about the window that recurrent nets are trained with (35 to 100 steps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decomposition:
     """What `decompose_gradient` found. Parameters are named as torch.nn names them, layers as people do.
 

@@ -27,7 +27,7 @@ LARGEST = 1024  # numbers a row of a layer's input or output may have for its Ja
 LITTLE = 1e-2  # of the output's gradient: what is less at the input (or more than its inverse) is a verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """Layer k: its name, and what one row of the batch means to it, in the order of `DepthFlow.rows`.
 
@@ -45,7 +45,7 @@ class Layer:
     participation: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DepthFlow:
     """The gradient at each depth k = 0 … N of a stack; k = 0 is the input, N the output. Made by `depth_flow`.
 

@@ -1,6 +1,6 @@
 """Gradient flow through time: ‖∂Div(t)/∂h(k)‖ from target times t back to every k, layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerFlow:
     """One layer and direction. `norms` holds for each state, h and the LSTM's c, ‖∂Div(t)/∂state(k)‖ as `[N, T, B]`:
     target, k, row. That of c counts what leaves through the h of the same step, as torch's autograd does. `entries`
@@ -29,7 +29,7 @@ class LayerFlow:
     name: str
     reverse: bool
     entries: Tensor
-    norms: dict[str, Tensor]
+    norms: Mapping[str, Tensor]
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class LayerFlow:
         return tuple(self.norms)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GradientFlow:
     """What `gradient_flow` found. `targets` are the times t, ascending; `rows` `[N, B]` says which rows have a
     divergence at them.
@@ -52,6 +52,8 @@ class GradientFlow:
         no target that far.
         """
         flow = self._layer(layer)
+        if state not in flow.norms:
+            raise InputError(f"no state {state!r} here; {flow.name} has {', '.join(flow.states)}")
         norms = flow.norms[state]
         lags = torch.arange(norms.shape[1], device=norms.device)[:, None]  # against the rows' entries
         total, count = torch.zeros_like(norms[0]), torch.zeros_like(norms[0])
@@ -76,12 +78,23 @@ class GradientFlow:
         return total / weights.sum(-1, keepdim=True)
 
     @property
+    def furthest(self) -> int | None:
+        """The number of the last layer and direction that a gradient enters; None where none does."""
+        return next((place for place in reversed(range(len(self.layers))) if self._enters(place)), None)
+
+    def _enters(self, place: int) -> bool:
+        return bool(self.layers[place].norms[self.layers[place].states[-1]].any())
+
+    @property
     def verdict(self) -> str:
-        """How far the gradient of the last layer reaches."""
-        layer = self.layers[-1]
+        """How far the gradient of the last layer that it enters reaches."""
+        place = self.furthest
+        if place is None:
+            return "No gradient reaches the recurrent layers from the targets."
+        layer = self.layers[place]
         state = layer.states[-1]
-        curve = self.by_lag(-1, state).nanmean(1)
-        horizon = self.horizon(-1, state)
+        curve = self.by_lag(place, state).nanmean(1)
+        horizon = self.horizon(place, state)
         longest = len(curve) - 1
         change = float(curve[-1] / curve[0])
         if horizon.lag is None:
@@ -99,13 +112,16 @@ class GradientFlow:
         for place, layer in enumerate(self.layers):
             for state in layer.states:
                 curve = self.by_lag(place, state).nanmean(1)
+                if not bool((curve > 0).any()):
+                    continue
                 style = "--" if state == "c" else "-"
                 label = f"{layer.name} {state}" if len(self.layers) > 1 or len(layer.states) > 1 else state
                 ax.plot((curve / curve[0]).cpu().numpy(), style, color=f"C{place}", label=label)
         ax.axhline(fraction, color="0.6", linewidth=1)
         ax.set(xlabel="lag t − k in steps", ylabel="mean ‖∂Div(t)/∂state(k)‖, relative to lag 0", yscale="log")
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(frameon=False)
 
     def plot_matrix(self, ax: "Axes", layer: int = -1, state: str = "h") -> None:
         """log₁₀ of the mean flow from every target t (down) to every k (across), blank where there is none."""
@@ -146,7 +162,6 @@ def gradient_flow(
     recording = record(module, batch)
     seeds = seeds_of(recording, divergence)
     chosen = seeds.times if matrix and seeds.times else choose_targets(seeds, recording.steps, targets)
-    return flow_of(recording, seeds, chosen)
     return flow_of(recording, seeds, chosen)
 
 

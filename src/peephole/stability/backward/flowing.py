@@ -1,7 +1,8 @@
 """Gradients of several target times pulled back through a recorded stack, all of them in one product a step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ NUMBERS_TOGETHER = 1 << 27  # kept for the layer below
 NEGLIGIBLE = {torch.float32: 1e-25, torch.float64: 1e-280}
 SWEPT_EVERY = 4
 
-Found = tuple[str, bool, Tensor, dict[str, Tensor]]
+Found = tuple[str, bool, Tensor, Mapping[str, Tensor]]
 
 
 @torch.no_grad()
@@ -52,7 +53,12 @@ def pull_through(recording: Recording, seeds: Seeds, targets: Sequence[int]) -> 
             above = below
     ones = [one for layer in layers for one in layer]
     return [
-        (one.passage.name, one.passage.reverse, entry, {state: each.mul_(scale) for state, each in norm.items()})
+        (
+            one.passage.name,
+            one.passage.reverse,
+            entry,
+            MappingProxyType({state: each.mul_(scale) for state, each in norm.items()}),
+        )
         for one, entry, norm in zip(ones, entries, norms, strict=True)
     ]
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from peephole.errors import InputError
 
+OVERFLOWN = 1e300  # stands for a flow that left its dtype's range
+
 
 @dataclass(frozen=True)
 class Horizon:
@@ -46,8 +48,8 @@ def find_horizon(
     if resamples < 1:
         raise InputError(f"resamples is {resamples}; expected at least 1")
     flows, longest = by_lag.double().cpu(), by_lag.shape[0] - 1
-    known = flows.isfinite().double()
-    flows = flows.nan_to_num(nan=0.0, posinf=0.0)
+    known = (~flows.isnan()).double()
+    flows = flows.nan_to_num(nan=0.0, posinf=OVERFLOWN)
     generator = torch.Generator().manual_seed(seed)
     batch = flows.shape[1]
     drawn = torch.randint(0, batch, (resamples, batch), generator=generator)
@@ -64,5 +66,5 @@ def _first_under(flows: Tensor, known: Tensor, weights: Tensor, fraction: float)
     """For each weighting `[R, B]` the first lag at which the mean is under the fraction; the number of lags if none."""
     weights = weights.double()
     means = (flows @ weights.t()) / (known @ weights.t())  # [lags, R]; NaN where no drawn row reaches
-    under = means < fraction * means[0]
+    under = (means < fraction * means[0]) | (means[0] == 0)  # where nothing flows, nothing reaches anywhere
     return torch.where(under.any(0), under.int().argmax(0), len(flows))

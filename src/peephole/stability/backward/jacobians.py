@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from peephole.errors import InputError
 from peephole.stability.recordings.recording import record
+from peephole.stability.recordings.whole_numbers import whole_numbers
 from peephole.stability.steps import linearise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerJacobians:
     """One layer and direction: `matrices` `[N, B, S, S]` are ∂s(t)/∂s(t − 1) at N times, where s is all `states` side
     by side, of `sizes` units each; row i is how state number i answers.
@@ -43,7 +44,7 @@ class LayerJacobians:
         return torch.linalg.svdvals(self.matrices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepJacobians:
     """What `step_jacobians` found."""
 
@@ -84,14 +85,15 @@ def step_jacobians(module: nn.Module, batch: Any, times: int | Sequence[int] = 8
     """
     recording = record(module, batch, shortest=1)
     steps = recording.steps
-    if isinstance(times, int):
-        if times < 1:
-            raise InputError(f"times is {times}; expected at least 1, or a list of times")
-        chosen = sorted(set(torch.linspace(0, steps - 1, min(times, steps)).round().long().tolist()))
+    asked = whole_numbers(times, "times")
+    if isinstance(asked, int):
+        if asked < 1:
+            raise InputError(f"times is {asked}; expected at least 1, or a list of times")
+        chosen = sorted(set(torch.linspace(0, steps - 1, min(asked, steps)).round().long().tolist()))
     else:
-        chosen = [t + steps if t < 0 else t for t in map(int, times)]
+        chosen = [t + steps if t < 0 else t for t in asked]
     if not chosen or min(chosen) < 0 or max(chosen) >= steps:
-        raise InputError(f"times are {list(times) if not isinstance(times, int) else times}; expected 0 to {steps - 1}")
+        raise InputError(f"times are {asked}; expected 0 to {steps - 1}")
     layers: list[LayerJacobians] = []
     for passage in recording.passages:
         one = linearise(passage)

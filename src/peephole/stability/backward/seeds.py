@@ -9,9 +9,10 @@ from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.stability.recordings.recording import Divergence, Recording
+from peephole.stability.recordings.whole_numbers import whole_numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seeds:
     """Gradients of the divergence, whose value is `value`: of the stack's output `[T, B, ·]`, and of its final states
     `[L·D, B, ·]`, zero where it does not depend on them.
@@ -43,8 +44,11 @@ def seeds_of(recording: Recording, divergence: Divergence) -> Seeds:
     """
     given = recording.output
     output = given[0] if isinstance(given, tuple) else given
-    with torch.enable_grad():
+    if not callable(divergence):
+        raise InputError(f"the divergence is a {type(divergence).__name__}; expected a function of the net's output")
+    with torch.inference_mode(False), torch.enable_grad():
         value = divergence(output)
+        total = value.sum() if isinstance(value, Tensor) else value
     if not isinstance(value, Tensor) or not value.is_floating_point():
         got = type(value).__name__ if not isinstance(value, Tensor) else f"a tensor of {value.dtype}"
         raise InputError(f"the divergence returned {got}; expected a tensor, one number or one for each step and row")
@@ -55,7 +59,7 @@ def seeds_of(recording: Recording, divergence: Divergence) -> Seeds:
     leaves = [recording.leaf, *recording.final_leaves]
     found: Sequence[Any] = [None] * len(leaves)
     if value.requires_grad:
-        found = torch.autograd.grad(value.sum(), leaves, allow_unused=True, retain_graph=True)
+        found = torch.autograd.grad(total, leaves, allow_unused=True, retain_graph=True)
     dtype = recording.layers[0][0].x.dtype
     filled = [
         torch.zeros_like(leaf) if gradient is None else gradient for leaf, gradient in zip(leaves, found, strict=True)
@@ -74,7 +78,7 @@ def seeds_of(recording: Recording, divergence: Divergence) -> Seeds:
     return Seeds(float(value.detach().sum()), dy, tuple(dfinals))
 
 
-def choose_targets(seeds: Seeds, steps: int, wanted: int | Sequence[int]) -> tuple[int, ...]:
+def choose_targets(seeds: Seeds, steps: int, wanted: Any) -> tuple[int, ...]:
     """Target times, ascending: those asked for, or as many, spread evenly over those that the divergence looks at.
 
     `InputError` for a time that the sequence lacks or at which the divergence does not depend on the output.
@@ -83,16 +87,18 @@ def choose_targets(seeds: Seeds, steps: int, wanted: int | Sequence[int]) -> tup
     if any(bool(gradient.any()) for gradient in seeds.finals):
         known.add(steps - 1)
     times = sorted(known)
-    if isinstance(wanted, int):
+    asked = whole_numbers(wanted, "targets")
+    if isinstance(asked, int):
+        wanted = asked
         if wanted < 1:
             raise InputError(f"targets is {wanted}; expected at least 1, or a list of times")
         if wanted >= len(times):
             return tuple(times)
         places = torch.linspace(len(times) / wanted - 1, len(times) - 1, wanted).round().long().tolist()
         return tuple(times[place] for place in places)
-    asked = sorted({int(t) + steps if -steps <= int(t) < 0 else int(t) for t in wanted})
+    given, asked = asked, sorted({t + steps if -steps <= t < 0 else t for t in asked})
     if not asked or asked[0] < 0 or asked[-1] >= steps:
-        raise InputError(f"targets are {list(wanted)}; expected times from 0 to {steps - 1}")
+        raise InputError(f"targets are {given}; expected times from 0 to {steps - 1}")
     ignored = [t for t in asked if t not in known]
     if ignored:
         shown = ", ".join(map(str, ignored[:5])) + (", …" if len(ignored) > 5 else "")

@@ -122,18 +122,23 @@ class LyapunovSpectrum:
         return None if None in parts else sum(part for part in parts if part is not None)
 
     @property
+    def unsure(self) -> bool:
+        """Whether the largest exponent is not to be told from zero: by two standard errors, or by rounding."""
+        layer = max(self.layers, key=lambda one: one.largest)
+        value, error = abs(layer.largest), None if layer.errors is None else float(layer.errors[0])
+        return value <= layer.rounding or (value <= 2 * error if error is not None else value * self.steps < 1)
+
+    @property
     def verdict(self) -> str:
         """The largest exponent, what it means, how many are positive, and the dimension."""
         layer = max(self.layers, key=lambda one: one.largest)
         value, error = layer.largest, None if layer.errors is None else float(layer.errors[0])
         shown = f"{value:+.3g}" + ("" if error is None else f" ± {error:.1g}")
         rate = 0.6931 / abs(value) if value else float("inf")
-        unsure = abs(value) <= 2 * error if error is not None else abs(value) * self.steps < 1
-        unsure = unsure or abs(value) <= layer.rounding
-        if unsure:
+        if self.unsure:
             meaning = "not to be told from zero: a small difference neither grows nor shrinks clearly"
         elif value > 0:
-            meaning = f"a small difference doubles in {rate:.3g} steps until it is no longer small (chaos)"
+            meaning = f"a small difference doubles in {rate:.3g} steps while small (chaos, if states stay bounded)"
         else:
             meaning = f"what differed at the start is halved every {rate:.3g} steps, and the input decides the state"
         found = self.exponents
@@ -176,6 +181,8 @@ class LyapunovSpectrum:
                 label = layer.name if place == places[0] else None
                 ax.plot(layer.times, layer.history[:, place], color=f"C{number}", linewidth=1, label=label)
         ax.axhline(0.0, color="0.6", linewidth=1)
-        ax.set(xlabel="steps measured", ylabel="mean so far, nats a step", xscale="log")
+        ax.set(xlabel="steps measured", ylabel="mean so far, nats a step")
+        if any(bool(layer.history.isfinite().any()) for layer in self.layers):
+            ax.set_xscale("log")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)

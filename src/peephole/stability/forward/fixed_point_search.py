@@ -18,7 +18,7 @@ WILD = 1e6  # a state that large is on its way to infinity
 STUCK = 1e8  # with so much damping no step is left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer and direction as a map of its state, all states side by side `[P, S]`, under one input `[I]`."""
 

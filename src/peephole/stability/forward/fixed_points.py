@@ -163,6 +163,8 @@ def fixed_points(
     if input is None:
         found = like.new_zeros(like.shape[-1]) if batch is None else _live(passage, passage.x).mean(0)
     else:
+        if not isinstance(input, Tensor):
+            raise InputError(f"input is a {type(input).__name__}; expected a tensor [{like.shape[-1]}]")
         found = input.detach().to(like)
         if found.shape != like.shape[-1:]:
             raise InputError(f"input has shape {list(found.shape)}; {passage.name} sees [{like.shape[-1]}] at a step")

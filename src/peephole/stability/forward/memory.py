@@ -62,7 +62,8 @@ class LayerMemory:
     @property
     def nudge_error(self) -> float:
         """How far the nudge really made was from its linear map at most, as a share of the nudge."""
-        return float((self.nudge.actual - self.nudge.linear).abs().nan_to_num(nan=0.0).max())
+        difference = (self.nudge.actual - self.nudge.linear).abs()
+        return float(difference[difference.isfinite()].amax()) if bool(difference.isfinite().any()) else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,7 @@ def memory(
 def _choose_lags(lags: Sequence[int] | None, steps: int) -> tuple[int, ...]:
     if lags is None:
         return tuple(sorted({round(steps ** (place / (USUAL_COUNT - 1))) for place in range(USUAL_COUNT)}))
+    lags = [lags] if isinstance(lags, int) else lags
     wrong = [lag for lag in lags if isinstance(lag, bool) or not isinstance(lag, int) or not 1 <= lag <= steps]
     if wrong or not len(lags):
         raise InputError(

@@ -41,7 +41,7 @@ def state_bounds(spec: CellSpec, steps: int, start: float = 0.0) -> dict[str, fl
     return {spec.states[0]: math.inf}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerSaturation:
     """One layer and direction. `largest` is the largest |state| after each of its steps, `[T]`; `bounds` what it cannot
     exceed after T steps; `saturated` the share of numbers that lie within 5 % of an end of their range: units behind a
@@ -66,7 +66,7 @@ class LayerSaturation:
         return f"{self.name}: {reached}" + (f"; saturated: {shares}" if shares else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Saturation:
     """What `saturation` found."""
 
@@ -117,6 +117,9 @@ def _measure(passage: Passage) -> LayerSaturation:
     if spec.projected:  # h = W_hr u, and |u| ≤ 1, or |c| without the output's tanh
         widest = float(passage.weights["weight_hr"].abs().sum(1).max())
         bounds["h"] = max(start, widest * (1.0 if spec.output_activation else bounds["c"]))
+    ended = passage.alive is not None and bool((~passage.alive).all(0).any())
+    if ended or (passage.zoneout and passage.zoneout[0]):  # then what h started with is kept, in part or whole
+        bounds[spec.states[0]] = max(bounds[spec.states[0]], start)
     of_state = dict(zip(spec.states, passage.after, strict=True))
     largest = {state: of_state[state].abs().amax((1, 2)) for state in bounds}
     if passage.reverse:

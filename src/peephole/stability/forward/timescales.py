@@ -138,9 +138,9 @@ class Timescales:
                 )  # a filled one, whatever came
         gated = all(layer.kept is not None for layer in self.layers)
         ax.set(xlabel=f"mean {gate}" if gated else "self-influence, steps")
-        ax.set(ylabel="timescale, steps" if gated else "autocorrelation, steps", yscale="log")
-        if not gated:
-            ax.set_xscale("log")
+        ax.set(ylabel="timescale, steps" if gated else "autocorrelation, steps")
+        if all(bool((values > 0).any()) for layer in self.layers for values in (layer.influence, layer.correlation)):
+            ax.set(yscale="log", xscale="linear" if gated else "log")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, fontsize="small")
 

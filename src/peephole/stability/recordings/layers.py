@@ -14,6 +14,7 @@ def choose_passages(recording: Recording, layers: Sequence[int] | None) -> tuple
     """
     if layers is None:
         return recording.passages
+    layers = [layers] if isinstance(layers, int) else layers
     count = len(recording.layers)
     wrong = [layer for layer in layers if isinstance(layer, bool) or layer not in range(count)]
     if wrong or not len(layers):

@@ -10,7 +10,7 @@ from peephole.reference.sequence import STEPS
 from peephole.spec import CellSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Passage:
     """A layer's steps. `before` and `after` hold each state of `spec.states` as `[T, B, ·]`.
 

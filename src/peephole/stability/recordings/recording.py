@@ -27,7 +27,7 @@ RECURRENT = (Recurrent, nn.RNN, nn.LSTM, nn.GRU)
 Divergence = Callable[[Any], Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A recurrent stack on a batch. `layers[l]` holds the passage of each direction of layer l.
 
@@ -96,11 +96,18 @@ def record(module: nn.Module, batch: Any, shortest: int = 2) -> Recording:
         calls: list[_Call] = []
         # The recurrent net runs without a graph: its derivatives are ours to make, and the graph begins behind it.
         handles = [
-            inner.register_forward_pre_hook(_without_graph),
+            inner.register_forward_pre_hook(_begin, with_kwargs=True),
             inner.register_forward_hook(lambda *given: _capture(calls, *given), with_kwargs=True),
         ]
         try:
             output = _call(module, batch)
+        except InputError:
+            raise
+        except Exception as error:  # the module's own words, and where they came from, stay in the cause
+            said = " ".join(str(error).split()) or "no reason given"
+            raise InputError(
+                f"{type(module).__name__} does not take this batch ({type(error).__name__}: {said})"
+            ) from error
         finally:
             for handle in handles:
                 handle.remove()
@@ -115,7 +122,13 @@ def record(module: nn.Module, batch: Any, shortest: int = 2) -> Recording:
         )
     if not bool(torch.isfinite(call.leaf.detach()).all()):
         raise InputError("the net's output on this batch is not finite; look at its weights and at the batch")
-    return Recording(_replay(inner, call), output, call.leaf, call.finals)
+    layers = _replay(inner, call)
+    alive = layers[0][0].alive
+    if alive is not None and int(alive.sum(0).max()) < shortest:
+        longest = int(alive.sum(0).max())
+        steps = "step" if longest == 1 else "steps"
+        raise InputError(f"the longest row of the batch has {longest} {steps}; expected at least {shortest}")
+    return Recording(layers, output, call.leaf, call.finals)
 
 
 @contextmanager
@@ -149,14 +162,22 @@ def _call(module: nn.Module, batch: Any) -> Any:
     return module(*batch) if isinstance(batch, tuple) and not isinstance(batch, PackedSequence) else module(batch)
 
 
-def _without_graph(*_: Any) -> None:
+def _begin(inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Before the recurrent net runs: no graph, and nothing that is no sequence."""
     torch.set_grad_enabled(False)
+    x = args[0] if args else kwargs.get("input")
+    if not isinstance(x, Tensor | PackedSequence):
+        raise InputError(f"the recurrent net got a {type(x).__name__}; expected a tensor of sequences")
+    if isinstance(x, Tensor) and x.is_meta:
+        raise InputError("the recurrent net got a tensor without numbers (device meta); expected a batch with them")
 
 
 def _capture(calls: list[_Call], inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> Any:
     """Keep the arguments, and put leaves in place of what the recurrent part returns."""
     torch.set_grad_enabled(True)
     arguments = dict(signature(inner.forward).bind(*args, **kwargs).arguments)
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise InputError(f"{type(inner).__name__} returned a {type(given).__name__}; expected output and final states")
     output, finals = given
     states = (finals,) if isinstance(finals, Tensor) else tuple(finals)
     final_leaves = tuple(state.detach().clone().requires_grad_() for state in states)
@@ -164,19 +185,21 @@ def _capture(calls: list[_Call], inner: Any, args: tuple[Any, ...], kwargs: dict
     if isinstance(output, PackedSequence):
         padded, lengths = pad_packed_sequence(output)
         leaf = padded.detach().requires_grad_()
-        shown: Any = pack_padded_sequence(leaf, lengths, enforce_sorted=False)
+        shown: Any = pack_padded_sequence(leaf.clone(), lengths, enforce_sorted=False)
     else:
         shape = output.detach().clone()
         if shape.dim() == 2:
             leaf = shape.unsqueeze(1).requires_grad_()
-            shown = leaf.squeeze(1)
+            shown = leaf.clone().squeeze(1)
         elif inner.batch_first:
             leaf = shape.transpose(0, 1).contiguous().requires_grad_()
-            shown = leaf.transpose(0, 1)
+            shown = leaf.clone().transpose(0, 1)
         else:
-            leaf = shown = shape.requires_grad_()
+            leaf = shape.requires_grad_()
+            shown = leaf.clone()
     calls.append(_Call(arguments, leaf, final_leaves, lengths))
-    return shown, (final_leaves[0] if isinstance(finals, Tensor) else final_leaves)
+    last = tuple(state.clone() for state in final_leaves)  # what comes behind may write into what it is given
+    return shown, (last[0] if isinstance(finals, Tensor) else last)
 
 
 def _replay(inner: Any, call: _Call) -> tuple[tuple[Passage, ...], ...]:

@@ -86,7 +86,10 @@ def largest_exponents(
     """`largest_exponent` at each gain, all in one pass, from the same start."""
     _check_weight(weight)
     check_scalar_activation(activation)
-    values = torch.as_tensor(gains, dtype=torch.float64).reshape(-1)
+    try:
+        values = torch.as_tensor(gains, dtype=torch.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise InputError(f"gains are {gains!r}; expected finite numbers, one at least") from None
     if not len(values) or not bool(values.isfinite().all()):
         raise InputError(f"gains are {values.tolist()}; expected finite numbers, one at least")
     burn_in = steps if burn_in is None else burn_in
@@ -202,5 +205,5 @@ def _check_weight(weight: Tensor) -> None:
     if not isinstance(weight, Tensor) or weight.ndim != 2 or weight.shape[0] != weight.shape[1] or not len(weight):
         got = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
         raise InputError(f"weight is {got}; expected a square matrix [H, H]")
-    if not weight.is_floating_point() or not bool(torch.isfinite(weight).all()):
-        raise InputError("weight holds numbers that are not finite, or no floating-point numbers; look at its entries")
+    if not weight.is_floating_point() or not bool(torch.isfinite(torch.linalg.matrix_norm(weight))):
+        raise InputError("weight holds numbers that are not finite, too large, or whole; expected floating-point ones")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearRecurrence:
     """h(t) = W h(t−1) + C x(t) after the single input x(0), and the powers of W. Made by `linear_recurrence`.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearBound:
     """The largest |h_i(t)| that inputs with |x_j(t)| ≤ `input_bound[j]` can reach from h = 0. Made by `linear_bound`.
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ANGLES, RADII, SUMMITS = 13, 10, 3  # of the first search of the resolvent, and how many of its maxima are climbed
+LARGEST = 1e150  # squares of what is larger leave float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transient:
     """The powers of W beside what bounds them, all in the spectral norm. Made by `transient`.
 
@@ -150,6 +151,10 @@ def transient(weight: Numbers, steps: int = 100) -> Transient:
     """
     matrix, rounding = square_matrix(weight)
     check_steps("steps", steps)
+    if float(matrix_norm(matrix)) > LARGEST:
+        raise InputError(
+            f"weight has norm {float(matrix_norm(matrix)):.3g}, whose square passes float64; scale it down"
+        )
     power, norms = torch.eye(len(matrix), dtype=torch.float64), [1.0]
     for step in range(1, steps + 1):
         power = matrix @ power
@@ -157,7 +162,7 @@ def transient(weight: Numbers, steps: int = 100) -> Transient:
             raise InputError(f"steps is {steps}: W^{step} passes the largest float64; expected at most {step - 1}")
         norms.append(float(matrix_norm(power, 2)))
     found = modes(weight)
-    squared = sum(mode.rate**2 * mode.multiplicity * (2 if mode.is_pair else 1) for mode in found)
+    squared = sum(mode.rate * mode.rate * mode.multiplicity * (2 if mode.is_pair else 1) for mode in found)
     size = float(matrix_norm(matrix))
     normal = is_normal(matrix, rounding)
     abscissa, radius = _numerical_radius(matrix)
