@@ -151,10 +151,9 @@ def transient(weight: Numbers, steps: int = 100) -> Transient:
     """
     matrix, rounding = square_matrix(weight)
     check_steps("steps", steps)
-    if float(matrix_norm(matrix)) > LARGEST:
-        raise InputError(
-            f"weight has norm {float(matrix_norm(matrix)):.3g}, whose square passes float64; scale it down"
-        )
+    largest = float(matrix.abs().max())
+    if largest > LARGEST:
+        raise InputError(f"weight has entries up to {largest:.3g}, whose square passes float64; scale it down")
     power, norms = torch.eye(len(matrix), dtype=torch.float64), [1.0]
     for step in range(1, steps + 1):
         power = matrix @ power
