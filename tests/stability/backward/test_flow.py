@@ -16,6 +16,7 @@ from peephole.models.sequence import SequenceModel
 from peephole.nn.recurrent import Recurrent
 from peephole.reference.sequence import STEPS
 from peephole.spec import CellSpec
+from peephole.stability.backward.bounds import gradient_bounds
 from peephole.stability.backward.flow import gradient_flow
 from peephole.stability.backward.horizon import find_horizon
 
@@ -217,6 +218,17 @@ def test_the_horizon_of_a_known_decay() -> None:
     never = find_horizon(torch.ones(5, 2))
     assert never.lag is None
     assert "more than 4" in never.verdict
+
+
+def test_the_bounds_are_drawn_over_the_flow_of_h() -> None:
+    net, x = lively(CellSpec("rnn"), spread=0.3), draw(30, B, 3)
+    flow, bounds = gradient_flow(net, x, lambda y: y.square().sum()), gradient_bounds(net, x)
+    ax = Figure().subplots()
+    flow.plot(ax, bounds=bounds)
+    drawn = {line.get_label(): torch.as_tensor(line.get_ydata()) for line in ax.lines}
+    lags = range(1, len(drawn["h"]))
+    assert list(drawn)[:3] == ["h", "bound η^(t−k)", "bound by the weights"]
+    assert all(drawn["h"][k] <= drawn["bound η^(t−k)"][k] <= drawn["bound by the weights"][k] for k in lags)
 
 
 def test_what_is_said_and_drawn() -> None:

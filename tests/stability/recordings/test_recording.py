@@ -145,8 +145,8 @@ class Twice(nn.Module):
     [
         (nn.Linear(3, 3), torch.zeros(5, 2, 3), "Linear has no recurrent net in it"),
         (nn.ModuleList([nn.GRU(3, 3), nn.RNN(3, 3)]), torch.zeros(5, 2, 3), r"2 recurrent nets \(0, 1\)"),
-        (nn.GRU(3, 3), torch.zeros(1, 2, 3), "2 sequences of 1 steps"),
-        (nn.GRU(3, 3), torch.zeros(1, 1, 3), "1 sequences of 1 steps"),
+        (nn.GRU(3, 3), torch.zeros(1, 2, 3), "2 sequences of 1 step;"),
+        (nn.GRU(3, 3), torch.zeros(1, 1, 3), "1 sequence of 1 step;"),
         (nn.GRU(3, 3), torch.full((5, 2, 3), torch.nan), "not finite"),
         (Twice(), torch.zeros(5, 2, 3), "ran its recurrent net 2 times"),
     ],

@@ -17,6 +17,8 @@ from peephole.stability.recordings.recording import Divergence, Recording, recor
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from peephole.stability.backward.bounds import GradientBounds
+
 
 @dataclass(frozen=True, eq=False)
 class LayerFlow:
@@ -107,8 +109,12 @@ class GradientFlow:
             f"{change:.2g} of it arrives after {longest}."
         )
 
-    def plot(self, ax: "Axes", fraction: float = 0.01) -> None:
-        """The mean flow over lag, relative to lag 0, a line for each layer and state."""
+    def plot(self, ax: "Axes", fraction: float = 0.01, bounds: "GradientBounds | None" = None) -> None:
+        """The mean flow over lag, relative to lag 0, a line for each layer and state.
+
+        `bounds`, of the same net on the same batch, adds what h of the last layer cannot exceed: η to the power of the
+        lag, and the bound by the weights.
+        """
         for place, layer in enumerate(self.layers):
             for state in layer.states:
                 curve = self.by_lag(place, state).nanmean(1)
@@ -117,11 +123,21 @@ class GradientFlow:
                 style = "--" if state == "c" else "-"
                 label = f"{layer.name} {state}" if len(self.layers) > 1 or len(layer.states) > 1 else state
                 ax.plot((curve / curve[0]).cpu().numpy(), style, color=f"C{place}", label=label)
+        if bounds is not None:
+            self._draw_bounds(ax, bounds)
         ax.axhline(fraction, color="0.6", linewidth=1)
         ax.set(xlabel="lag t − k in steps", ylabel="mean ‖∂Div(t)/∂state(k)‖, relative to lag 0", yscale="log")
         ax.spines[["top", "right"]].set_visible(False)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(frameon=False)
+
+    def _draw_bounds(self, ax: "Axes", bounds: "GradientBounds") -> None:
+        lags = self.by_lag(-1, self.layers[-1].states[0]).shape[0]
+        last, high = bounds.layers[-1], ax.get_ylim()[1]
+        for name, curve in {"η^(t−k)": last.by_eta, "by the weights": last.a_priori.amax(1)}.items():
+            shown = curve[:lags].double().cpu()
+            shown = shown.masked_fill(~((shown > 0) & (shown < 1e6 * max(high, 1.0))), torch.nan)
+            ax.plot(shown.numpy(), ":", color="0.3" if name[0] == "η" else "0.6", label=f"bound {name}")
 
     def plot_matrix(self, ax: "Axes", layer: int = -1, state: str = "h") -> None:
         """log₁₀ of the mean flow from every target t (down) to every k (across), blank where there is none."""
@@ -154,7 +170,8 @@ def gradient_flow(
     output and states), is a sum over time, so that its gradient at y(t) is that of Div(t). `targets` are times, or how
     many, spread over those that the divergence looks at; with `matrix` all of them. Time and memory grow with
     N·T. Gradients are Hochreiter's (1991) and Bengio, Simard & Frasconi's (1994) ∂Div(t)/∂h(t) ∂h(t)/∂h(k), by the
-    closed-form Jacobians, one product a step for all targets.
+    closed-form Jacobians, one product a step for all targets. `gradient_bounds` bounds it, and `plot(ax, bounds=…)` draws
+    both.
 
     Raises:
         InputError: the module has no recurrent net, the batch less than two steps, or the divergence ignores a target.

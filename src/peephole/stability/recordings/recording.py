@@ -116,9 +116,11 @@ def record(module: nn.Module, batch: Any, shortest: int = 2) -> Recording:
         raise InputError(f"{type(module).__name__} ran its recurrent net {times}; expected once for a whole sequence")
     call = calls[0]
     if call.leaf.shape[1] == 0 or call.leaf.shape[0] < shortest:
+        steps, rows = call.leaf.shape[:2]
         raise InputError(
-            f"the batch has {call.leaf.shape[1]} sequences of {call.leaf.shape[0]} steps; expected at least one, of at "
-            f"least {shortest} steps: nothing flows through time in less"
+            f"the batch has {rows} {'sequence' if rows == 1 else 'sequences'} of {steps} "
+            f"{'step' if steps == 1 else 'steps'}; expected at least one, of at least {shortest} steps: nothing flows "
+            "through time in less"
         )
     if not bool(torch.isfinite(call.leaf.detach()).all()):
         raise InputError("the net's output on this batch is not finite; look at its weights and at the batch")

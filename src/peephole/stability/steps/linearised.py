@@ -90,7 +90,8 @@ class Linearised(ABC):
         """∂s(t)/∂s(before), all states side by side: row i is how state number i answers."""
         sizes = self.passage.sizes
         identity = torch.eye(sum(sizes), dtype=self.passage.x.dtype, device=self.passage.x.device)
-        tangents = tuple(part[:, None].expand(-1, self.passage.batch, -1) for part in identity.split(sizes, dim=-1))
+        # whole rather than expanded, so that torch makes one product of all rows
+        tangents = tuple(part[:, None].repeat(1, self.passage.batch, 1) for part in identity.split(sizes, dim=-1))
         return torch.cat(self.push(t, tangents), dim=-1).permute(1, 2, 0).contiguous()
 
     def input_gradient(self, pulled: Pulled) -> Tensor:
