@@ -170,8 +170,8 @@ def gradient_flow(
     output and states), is a sum over time, so that its gradient at y(t) is that of Div(t). `targets` are times, or how
     many, spread over those that the divergence looks at; with `matrix` all of them. Time and memory grow with
     N·T. Gradients are Hochreiter's (1991) and Bengio, Simard & Frasconi's (1994) ∂Div(t)/∂h(t) ∂h(t)/∂h(k), by the
-    closed-form Jacobians, one product a step for all targets. `gradient_bounds` bounds it, and `plot(ax, bounds=…)` draws
-    both.
+    closed-form Jacobians, one product a step for all targets. `gradient_bounds` has bounds, and `plot(ax, bounds=…)`
+    draws both.
 
     Raises:
         InputError: the module has no recurrent net, the batch less than two steps, or the divergence ignores a target.
