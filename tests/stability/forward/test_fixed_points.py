@@ -293,7 +293,7 @@ def test_nothing_still_is_said_and_drawn() -> None:
         ({"reverse": True}, "the net has no reverse direction"),
         ({"slow": 0.0}, "slow is 0.0"),
         ({"iterations": 0}, "iterations is 0"),
-        ({"batch": torch.zeros(1, 2, 3).double()}, "2 sequences of 1 steps"),
+        ({"batch": torch.zeros(1, 2, 3).double()}, "2 sequences of 1 step;"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_annotations")

@@ -306,7 +306,7 @@ GOOD = draw(10, 2, 3)
     [
         (nn.Linear(3, 3), GOOD, {}, "Linear has no recurrent net in it"),
         ("lstm", GOOD, {}, "got a str"),
-        (None, GOOD[:1], {}, "2 sequences of 1 steps"),
+        (None, GOOD[:1], {}, "2 sequences of 1 step;"),
         (None, GOOD[:, :0], {}, "0 sequences of 10 steps"),
         (None, GOOD, {"exponents": 0}, "exponents is 0; expected 1 to 10"),
         (None, GOOD, {"exponents": 11}, "exponents is 11; expected 1 to 10"),

@@ -204,7 +204,7 @@ GOOD = draw(10, 2, 3)
     ("module", "batch", "options", "message"),
     [
         (nn.Linear(3, 3), GOOD, {}, "Linear has no recurrent net in it"),
-        (None, GOOD[:1], {}, "2 sequences of 1 steps"),
+        (None, GOOD[:1], {}, "2 sequences of 1 step;"),
         (None, GOOD, {"lags": [0]}, "lags are [0]; expected whole numbers from 1 to 10"),
         (None, GOOD, {"lags": [2, 11]}, "lags are [2, 11]; expected whole numbers from 1 to 10"),
         (None, {"input": GOOD, "lengths": [4, 3]}, {"lags": [5]}, "from 1 to 4, the steps of the longest row"),

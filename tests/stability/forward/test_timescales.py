@@ -298,7 +298,7 @@ GOOD = draw(10, 2, 3)
     ("module", "batch", "options", "message"),
     [
         (nn.Linear(3, 3), GOOD, {}, "Linear has no recurrent net in it"),
-        (None, GOOD[:1], {}, "2 sequences of 1 steps"),
+        (None, GOOD[:1], {}, "2 sequences of 1 step;"),
         (None, GOOD, {"longest": 10}, "longest is 10; expected 1 to 9"),
         (None, GOOD, {"longest": 0}, "longest is 0; expected 1 to 9"),
         (None, GOOD, {"starts": 0}, "starts is 0"),
