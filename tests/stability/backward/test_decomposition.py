@@ -312,7 +312,10 @@ def test_torch_and_peephole_alike_in_float32(kind: type[nn.RNNBase]) -> None:
     ours = Model(peephole.from_torch(theirs.net))  # pyright: ignore[reportArgumentType]
     ours.load_state_dict(theirs.state_dict())
     symbols = torch.randint(0, 7, (B, T))
-    divergence = lambda logits: nn.functional.cross_entropy(logits.flatten(0, 1), symbols.flatten())  # noqa: E731
+
+    def divergence(logits: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits.flatten(0, 1), symbols.flatten())
+
     before = snapshot(theirs)
     found, other = (decompose_gradient(model, symbols, divergence, longest=None) for model in (theirs, ours))
     assert same(before, snapshot(theirs))

@@ -168,7 +168,10 @@ def test_flow_far_below_float32_is_zero_not_slow_and_far_above_is_kept() -> None
 
 def test_targets_and_the_matrix() -> None:
     net, x = lively(CellSpec("gru")), draw(30, B, 3)
-    everything: Callable[[Tensor], Tensor] = lambda y: y.square().sum()  # noqa: E731
+
+    def everything(y: Tensor) -> Tensor:
+        return y.square().sum()
+
     flow = gradient_flow(net, x, everything)
     assert len(flow.targets) == 16
     assert flow.targets[-1] == 29
