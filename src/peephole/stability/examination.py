@@ -16,7 +16,7 @@ from peephole.stability.forward.lyapunov import lyapunov_spectrum
 from peephole.stability.forward.memory import Memory, memory
 from peephole.stability.forward.saturation import Saturation, saturation
 from peephole.stability.forward.timescales import Timescales, timescales
-from peephole.stability.recordings.recording import Divergence, find_recurrent, measured_mode
+from peephole.stability.recordings.recording import Divergence, measured_mode, record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,30 +123,17 @@ def examine(
     takes a product of whole matrices a step and row (bounds and memory); `batch` unless given. Modes and parameters
     stay as they are.
     """
-    spec = getattr(find_recurrent(module), "spec", None)
     small = batch if sample is None else sample
     with measured_mode(module):  # one warning rather than eight
+        known = record(module, batch).passages[0]
+        family = known.spec.family
         return Examination(
             saturation(module, batch),
             memory(module, small),
-            lyapunov_spectrum(module, batch, exponents=min(EXPONENTS, _states(module))),
+            lyapunov_spectrum(module, batch, exponents=min(EXPONENTS, sum(known.sizes))),
             timescales(module, batch),
             gradient_flow(module, batch, divergence, targets),
-            gradient_bounds(module, small) if spec is None or spec.family in BUILT_IN else None,
-            carousel(module, batch, divergence, targets) if _has_cell_state(module) else None,
+            gradient_bounds(module, small) if family in BUILT_IN else None,
+            carousel(module, batch, divergence, targets) if family == "lstm" else None,
             decompose_gradient(module, batch, divergence),
         )
-
-
-def _has_cell_state(module: nn.Module) -> bool:
-    inner = find_recurrent(module)
-    return isinstance(inner, nn.LSTM) or getattr(getattr(inner, "spec", None), "family", None) == "lstm"
-
-
-def _states(module: nn.Module) -> int:
-    inner: Any = find_recurrent(module)
-    if isinstance(inner, nn.LSTM):
-        return (inner.proj_size or inner.hidden_size) + inner.hidden_size
-    if isinstance(inner, nn.RNNBase):
-        return inner.hidden_size
-    return sum(inner.spec.state_sizes(inner.hidden_size, inner.proj_size))
