@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Logits, Resets, Symbols
@@ -22,16 +24,20 @@ class SequenceModel(nn.Module):
     """Symbols in, one vector of logits a step out: embedding, recurrent layers, linear head.
 
     `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`. A `seed`,
-    an int64 scalar, fixes the noise in the recurrence while training.
+    an int64 scalar, fixes the noise in the recurrence while training. `outputs` is the size of the head where it is not
+    the vocabulary. With a `vocabulary` of 0 the input are numbers, `features` a step, which go into the recurrent layers
+    as they are: `model(numbers [T, B, I])`.
     """
 
-    def __init__(self, vocabulary: int, config: ModelConfig) -> None:
+    def __init__(self, vocabulary: int, config: ModelConfig, outputs: int | None = None, features: int = 0) -> None:
         super().__init__()
+        if (vocabulary > 0) == (features > 0):
+            raise InputError(f"got {vocabulary} symbols and {features} features; expected one of them to be the input")
         self.config = config
-        self.embedding = nn.Embedding(vocabulary, config.embedding_size)
+        self.embedding: nn.Embedding | None = nn.Embedding(vocabulary, config.embedding_size) if vocabulary else None
         self.recurrent = Recurrent(
             config.spec,
-            config.embedding_size,
+            features or config.embedding_size,
             config.hidden_size,
             config.layers,
             dropout=config.dropout if config.layers > 1 else 0.0,
@@ -45,23 +51,24 @@ class SequenceModel(nn.Module):
             recompute=config.recompute,
             **config.start,  # pyright: ignore[reportArgumentType]
         )
-        self.head = nn.Linear(config.proj_size or config.hidden_size, vocabulary)
+        self.head = nn.Linear(config.proj_size or config.hidden_size, outputs or vocabulary or features)
         if config.init != "torch":
-            nn.init.normal_(self.embedding.weight, std=0.5)
+            if self.embedding is not None:
+                nn.init.normal_(self.embedding.weight, std=0.5)
             nn.init.zeros_(self.head.bias)
 
     @property
     def vocabulary(self) -> int:
-        """Number of symbols V."""
-        return self.embedding.num_embeddings
+        """Number of symbols V; 0 where the input are numbers."""
+        return 0 if self.embedding is None else self.embedding.num_embeddings
 
     def initial_states(self, batch: int) -> States:
         """What a text starts from, zero or learned, in float32 on the model's device."""
-        return self.recurrent.initial_states(batch, self.embedding.weight)
+        return self.recurrent.initial_states(batch, self.head.weight)
 
     def source(self) -> Source:
         """The model as tensors."""
-        return self.recurrent.source(self.embedding.weight, self.head.weight, self.head.bias)
+        return self.recurrent.source(self._projection, self.head.weight, self.head.bias)
 
     def snapshot(self, weights: str = "float32") -> Snapshot:
         """The model packed for streaming, as it is now; `weights`: float32, bfloat16 or int8."""
@@ -70,7 +77,7 @@ class SequenceModel(nn.Module):
     def stream(
         self, batch: int = 1, weights: str = "float32", threads: int | None = None, backend: str = "auto"
     ) -> Stream:
-        """`batch` streams of symbols; arguments as `Recurrent.stream`'s."""
+        """`batch` streams of symbols or numbers; arguments as `Recurrent.stream`'s."""
 
         def run(symbols: Tensor, states: States, resets: Tensor | None) -> tuple[Tensor, States]:
             training = self.training
@@ -80,19 +87,23 @@ class SequenceModel(nn.Module):
             finally:
                 self.train(training)
 
-        device = self.embedding.weight.device
+        device = self.head.weight.device
         steps = Steps(run, self.initial_states, logits=True, device=device)
         return open_stream(self.source(), lambda: steps, batch, weights, threads, backend, device)
 
+    @property
+    def _projection(self) -> Tensor | None:
+        return None if self.embedding is None else self.embedding.weight
+
     def forward(
         self,
-        symbols: Symbols,
+        symbols: Symbols | Float[Tensor, "time batch features"],
         states: Sequence[Tensor] | None = None,
         resets: Resets | None = None,
         seed: Tensor | None = None,
     ) -> tuple[Logits, States]:
         given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
-        output, finals = self.recurrent(symbols, given, resets=resets, seed=seed, embedding=self.embedding.weight)
+        output, finals = self.recurrent(symbols, given, resets=resets, seed=seed, embedding=self._projection)
         if self.config.dropout:
             output = dropout(output, self.config.dropout, self.training)
         return self.head(output), (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)
