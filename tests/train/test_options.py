@@ -112,7 +112,7 @@ def test_every_kind_of_cell_learns(train: Train, name: str) -> None:
     trained = train(**CELLS[name], layers=1, learning_rate=0.03, steps=8, evaluate_every=100, held_out=0.05)
     ((row, _),) = trained.heard.evaluations
     assert row["held_out"] < math.log(len(trained.model.tokenizer)) - 0.1
-    again = TextObjective(trained.model.corpus, TRAINING).evaluate(load(trained.model.run.folder).model)
+    again = TextObjective(trained.model.corpus, TRAINING).evaluate(load(trained.model.run.folder).model)["held_out"]
     assert again == pytest.approx(row["held_out"], rel=1e-9)
 
 
@@ -240,7 +240,7 @@ def test_patience_stops_early_and_the_best_weights_are_kept(train: Train) -> Non
     assert len(measured) == best + 1 + 3
     assert [improved for _, improved in trained.heard.evaluations][best:] == [True, False, False, False]
     corpus = trained.model.corpus
-    again = TextObjective(corpus, TRAINING).evaluate(trained.model.model)
+    again = TextObjective(corpus, TRAINING).evaluate(trained.model.model)["held_out"]
     assert again == pytest.approx(min(measured), rel=1e-9)
 
 

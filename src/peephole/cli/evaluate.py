@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 import tyro
 
+from peephole.cli.by_task import is_problem
 from peephole.cli.parsing import emit, parse
 
 DESCRIPTION = (
     "Measure a run: bits per character and perplexity on its held-out text, or on FILES, beside a unigram, a bigram, a "
-    "5-gram and xz that learned from the same training text."
+    "5-gram and xz that learned from the same training text. A run of another task has options of its own: "
+    "peephole eval RUN --help."
 )
 
 
@@ -43,15 +45,19 @@ class Eval:
 
 def run(words: list[str]) -> int:
     """Print the measurement as a table, or as JSON."""
+    if is_problem(words):
+        from peephole.cli.evaluate_problem import run as of_problem
+
+        return of_problem(words)
     options = parse(Eval, "eval", words, DESCRIPTION)
     from peephole.errors import InputError
-    from peephole.tasks import load
+    from peephole.tasks import load_text
     from peephole.tasks.evaluation import evaluate
 
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit is {options.limit}; expected at least 1 character")
     measured = evaluate(
-        load(options.run), options.files, options.limit, options.baselines, options.encoding, options.weights
+        load_text(options.run), options.files, options.limit, options.baselines, options.encoding, options.weights
     )
     if options.json:
         emit(json.dumps(measured.as_json(), ensure_ascii=False) + "\n")

@@ -1,14 +1,17 @@
 """`peephole info [RUN]`."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from peephole.cli.parsing import emit, parse
+
+if TYPE_CHECKING:
+    from peephole.tasks.model import TaskModel
+    from peephole.tasks.text import TextModel
 
 DESCRIPTION = (
     "What is in a run: text, sizes, progress, and which back end computes it. Without a run: this installation."
@@ -62,35 +65,44 @@ def _installation() -> dict[str, object]:
 
 
 def _run_facts(folder: Path) -> dict[str, object]:
+    from peephole.models.sequence import SequenceModel
     from peephole.nn.explanation import explain_backend
     from peephole.tasks import load
+    from peephole.tasks.text import TextModel
 
     model = load(folder)
-    run, task = model.run, model.task
-    history = run.read_history()
-    last = history[-1] if history else {}
-    measured = [row["held_out"] for row in history if "held_out" in row]
+    run = model.run
+    last = (run.read_history() or [{}])[-1]
     facts: dict[str, object] = {
         "run": str(run.folder),
-        "task": "text",
+        "task": run.read_config()["task"],
         "written by": f"peephole {run.read_config()['peephole']}",
         "state": "training now" if run.is_training() else "not training",
-        "model": f"{task.model.spec.code} {task.model.layers}×{task.model.hidden_size}, "
-        f"{sum(parameter.numel() for parameter in model.model.parameters()):,} parameters",
-        "vocabulary": f"{len(model.tokenizer)} symbols",
+        "model": f"{model.kind}, {sum(parameter.numel() for parameter in model.model.parameters()):,} parameters",
+        **(_text_facts(model) if isinstance(model, TextModel) else {"problem": model.describe()[0]}),
         "steps": last.get("step", 0),
-        "characters seen": last.get("characters", 0),
+        f"{model.unit} seen": last.get(model.unit, 0),
         "minutes": round(last.get("seconds", 0.0) / 60, 2),
-        "best held out": f"{min(measured):.4f} nats, {min(measured) / math.log(2):.4f} bits a character"
-        if measured
-        else "not measured yet",
+        "best held out": _best(model),
     }
-    if run.data_folder.exists():
+    if isinstance(model, TextModel) and run.data_folder.exists():
         corpus = model.corpus
         files = corpus.description["files"]
         facts["text"] = (
             f"{len(files):,} files; {corpus.train.characters:,} characters to train on, "
             f"{corpus.held_out.characters:,} held out by {corpus.description['split']}"
         )
-    facts["back end"] = explain_backend(model.model)
+    if isinstance(model.model, SequenceModel):
+        facts["back end"] = explain_backend(model.model)
     return facts
+
+
+def _text_facts(model: "TextModel") -> dict[str, object]:
+    return {"vocabulary": f"{len(model.tokenizer)} symbols"}
+
+
+def _best(model: "TaskModel") -> str:
+    measured = [row for row in model.run.read_history() if "held_out" in row]
+    if not measured:
+        return "not measured"
+    return model.show(min(measured, key=lambda row: row["held_out"])).removeprefix("held out ")

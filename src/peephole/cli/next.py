@@ -39,10 +39,10 @@ def run(words: list[str]) -> int:
     options = parse(Next, "next", words, DESCRIPTION)
     if options.top < 1:
         raise InputError(f"--top is {options.top}; expected at least 1")
-    from peephole.tasks import load
+    from peephole.tasks import load_text
     from peephole.tasks.text import names_of
 
-    ranked = load(options.run).next(options.prime, options.weights)
+    ranked = load_text(options.run).next(options.prime, options.weights)
     if options.json:
         emit(json.dumps({"prime": options.prime, "next": ranked}, ensure_ascii=False) + "\n")
         return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import tyro
 
+from peephole.cli.by_task import is_problem
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
 
@@ -50,11 +51,15 @@ class Predict:
 
 def run(words: list[str]) -> int:
     """Print a line for each character as soon as it is known."""
+    if is_problem(words):
+        from peephole.cli.predict_problem import run as of_problem
+
+        return of_problem(words)
     options = parse(Predict, "predict", words, DESCRIPTION)
     if options.top < 1:
         raise InputError(f"--top is {options.top}; expected at least 1")
     from peephole.data.files import check_encoding, find_files, read_text
-    from peephole.tasks import load
+    from peephole.tasks import load_text
 
     if str(options.file) == "-":
         check_encoding(options.encoding)
@@ -64,7 +69,7 @@ def run(words: list[str]) -> int:
     else:
         (path,) = find_files([options.file], encoding=options.encoding)[:1]
         texts = read_text(path, options.encoding)
-    model = load(options.run)
+    model = load_text(options.run)
     symbols = model.tokenizer.symbols
     write = _table_line if options.format == "table" else _json_line
     position = 0

@@ -1,6 +1,5 @@
 """Training as it goes: one live line on a terminal, one line every few seconds in a log file."""
 
-import math
 import sys
 import time
 from typing import Any
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from peephole.tasks.text import TextModel
+from peephole.tasks.model import TaskModel
 from peephole.train.contract import Listener
 
 LOG_SECONDS, LIVE_SECONDS = 10.0, 0.25
@@ -17,9 +16,9 @@ SMOOTHING = 0.95  # of the numbers shown from step to step
 
 
 class Progress(Listener):
-    """Shows steps, divergence in nats and bits, gradient norm, speed and time left; evaluations as lines that stay."""
+    """Shows steps, divergence, gradient norm, speed and time left; evaluations as lines that stay."""
 
-    def __init__(self, model: TextModel, stream: Any) -> None:  # a text stream; no annotation of one can be checked
+    def __init__(self, model: TaskModel, stream: Any) -> None:  # a text stream; no annotation of one can be checked
         self.model = model
         self.console = Console(file=stream, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if stream.isatty() else None
@@ -27,13 +26,8 @@ class Progress(Listener):
         self.smooth: dict[str, float] = {}
 
     def on_start(self, first: int, total: int | None) -> None:
-        corpus, model = self.model.corpus, self.model.model
-        train = corpus.train.characters
-        count = sum(parameter.numel() for parameter in model.parameters())
-        held_out = corpus.held_out.characters
-        config = model.config
-        self._line(f"{train:,} characters to train on, {held_out:,} held out, {len(corpus.tokenizer)} symbols")
-        self._line(f"{config.spec.code} {config.layers}×{config.hidden_size}, {count:,} parameters")
+        for line in self.model.describe():
+            self._line(line)
         budget = f"{total:,} steps" if total else "a budget in minutes: the first steps say how many that is"
         self._line(f"{'going on after step ' + format(first, ',') + ' of ' if first else ''}{budget}")
         if self.live is not None:
@@ -50,11 +44,11 @@ class Progress(Listener):
         if now - self.shown_at < (LIVE_SECONDS if self.live else LOG_SECONDS) and row["step"] != total:
             return
         self.shown_at = now
-        nats = self.smooth["divergence"]
+        shown = self.model.show({"divergence": self.smooth["divergence"]})
         share = f"/{total:,} {100 * row['step'] // total:3d} %" if total else ""
         text = (
-            f"step {row['step']:,}{share}  {nats:.3f} nats {nats / math.log(2):.3f} bits  "
-            f"gradient {self.smooth['gradient_norm']:.2f}  {self.smooth['per_second'] / 1000:.1f}k characters/s"
+            f"step {row['step']:,}{share}  {shown}  "
+            f"gradient {self.smooth['gradient_norm']:.2f}  {self.smooth['per_second'] / 1000:.1f}k {self.model.unit}/s"
         )
         if total:
             left = (total - row["step"]) * row["seconds"] / row["step"]
@@ -65,9 +59,8 @@ class Progress(Listener):
             self._line(text)
 
     def on_evaluation(self, row: dict[str, Any], improved: bool) -> None:
-        nats = row["held_out"]
         mark = "best so far, kept" if improved else "not better"
-        self._line(f"step {row['step']:,}  held out {nats:.4f} nats {nats / math.log(2):.4f} bits a character  {mark}")
+        self._line(f"step {row['step']:,}  {self.model.show(row)}  {mark}")
 
     def close(self) -> None:
         """Take the live line away."""

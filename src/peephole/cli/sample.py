@@ -47,9 +47,9 @@ def run(words: list[str]) -> int:
     options = parse(Sample, "sample", words, DESCRIPTION)
     if options.beams is not None:
         return _search(options)
-    from peephole.tasks import load
+    from peephole.tasks import load_text
 
-    pieces = load(options.run).write(
+    pieces = load_text(options.run).write(
         options.prime, options.length, options.how, options.count, unescape(options.stop), options.weights
     )
     if options.count == 1:
@@ -77,9 +77,9 @@ def _search(options: Sample) -> int:
         raise InputError(
             "--beams searches and draws nothing: leave --stop, --temperature, --top-k, --top-p, --seed away"
         )
-    from peephole.tasks import load
+    from peephole.tasks import load_text
 
-    found = load(options.run).likeliest(options.prime, options.length, beams, options.weights)[:count]
+    found = load_text(options.run).likeliest(options.prime, options.length, beams, options.weights)[:count]
     if count == 1:
         emit(f"{options.prime}{found[0][0]}\n")
         return 0

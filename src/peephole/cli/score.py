@@ -41,7 +41,7 @@ def run(words: list[str]) -> int:
     """Print each character with its surprisal, and the mean."""
     options = parse(Score, "score", words, DESCRIPTION)
     from peephole.data.files import check_encoding, find_files, read_text
-    from peephole.tasks import load
+    from peephole.tasks import load_text
     from peephole.tasks.text import names_of
 
     if str(options.file) == "-":
@@ -59,7 +59,7 @@ def run(words: list[str]) -> int:
         text = "".join(read_text(path, options.encoding))
     if not text:
         raise InputError("nothing to score: the text is empty")
-    model = load(options.run)
+    model = load_text(options.run)
     bits = model.score_characters(text, options.weights) / math.log(2)
     kind = options.format if options.format != "auto" else ("colour" if sys.stdout.isatty() else "table")
     if kind == "json":

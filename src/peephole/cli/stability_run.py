@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -11,14 +11,11 @@ from peephole.cli.stability_out import check_folder, emit_json, emit_lines, writ
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from peephole.stability.examination import Examination
-    from peephole.tasks.text import TextModel
 
 DESCRIPTION = (
-    "The recurrent net of a run on text that it never saw: does it blow up, saturate or forget, how far back do its "
-    "gradients reach, and what does truncation lose."
+    "The recurrent net of a run on text or examples that it never saw: does it blow up, saturate or forget, how far "
+    "back do its gradients reach, and what does truncation lose."
 )
 
 SAMPLED_STEPS = 64  # of one sequence, for what multiplies whole matrices
@@ -31,11 +28,11 @@ class StabilityRun:
     # Run folder.
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
-    # Steps of each sequence, after as many that only warm the states up. What lasts longer is reported as lasting
-    # longer.
-    steps: int = 200
+    # Steps of each sequence: of text, after as many that only warm the states up, by default 200; of a problem, the
+    # size of its examples, by default that of training. What lasts longer is reported as lasting longer.
+    steps: int | None = None
 
-    # Sequences, taken at even distances from the held-out text. Intervals are over them.
+    # Sequences, taken at even distances from the held-out text, or made anew. Intervals are over them.
     sequences: int = 16
 
     # Times from which gradients are sent back, spread over the sequence.
@@ -52,17 +49,16 @@ def run(words: list[str]) -> int:
     """Measure, draw, print."""
     options = parse(StabilityRun, "stability", words, DESCRIPTION)
     for name, least in (("steps", 2), ("sequences", 1), ("targets", 1)):
-        if getattr(options, name) < least:
+        if getattr(options, name) is not None and getattr(options, name) < least:
             raise InputError(f"--{name} is {getattr(options, name)}; expected at least {least}")
     check_folder(options.out)
-    from peephole.divergence import kl
     from peephole.stability.examination import examine
     from peephole.tasks import load
 
     model = load(options.run)
-    batch, targets = _warmed(model, options.sequences, options.steps)
-    sample, _ = _warmed(model, 1, min(options.steps, SAMPLED_STEPS))
-    found = examine(model.model, batch, lambda logits: kl(logits, targets), options.targets, sample)
+    batch, divergence = model.examined(options.sequences, options.steps)
+    sample, _ = model.examined(1, options.steps, SAMPLED_STEPS)
+    found = examine(model.model, batch, divergence, options.targets, sample)
     written = None if options.out is None else _draw(options.out, found)
     if options.json:
         emit_json({"run": str(options.run), **found.as_dict()}, written)
@@ -70,17 +66,6 @@ def run(words: list[str]) -> int:
         rows = [(f"{name}:", sentence) for name, sentence in found.findings.items()]
         emit_lines((found.verdict,), rows, written)
     return 0
-
-
-def _warmed(model: "TextModel", sequences: int, steps: int) -> tuple[dict[str, Any], "Tensor"]:
-    """Held-out sequences with the states that the text before them left, and what follows each symbol."""
-    import torch
-
-    window = model.held_out_window(sequences, 2 * steps)
-    resets = [None, None] if window.resets is None else window.resets.split(steps)
-    with torch.no_grad():
-        states = model.model(window.inputs[:steps], None, resets[0])[1]
-    return {"symbols": window.inputs[steps:], "states": states, "resets": resets[1]}, window.targets[steps:]
 
 
 def _draw(folder: Path, found: "Examination") -> Path:

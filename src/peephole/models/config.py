@@ -28,13 +28,14 @@ class Stack:
     dropout: float = 0.1
 
     # Where training starts. orthogonal keeps the length of h over time; identity is the IRNN's, chrono spreads the
-    # gates' time constants up to --longest.
-    init: Literal["torch", "orthogonal", "identity", "chrono"] = "orthogonal"
+    # gates' time constants up to --longest. auto: chrono where there is a gate that forgets and --longest is known,
+    # else orthogonal.
+    init: Literal["torch", "orthogonal", "identity", "chrono", "auto"] = "orthogonal"
 
     # Forget gate's bias at the start (lstm only). 1 lets memory last from the first step (Jozefowicz et al. 2015).
     forget_bias: float | None = 1.0
 
-    # Longest dependency in steps, for --init chrono.
+    # Longest dependency in steps, for --init chrono and auto.
     longest: int | None = None
 
     # Size of the projection of the hidden state (lstm only); 0 is none (Sak et al. 2014).
@@ -103,5 +104,9 @@ class ModelConfig(Switches, Stack):
     def start(self) -> dict[str, object]:
         """How the recurrent parameters start; the forget bias only where there is one to set."""
         has_forget_gate = self.spec.bias and ("f" in self.spec.gates or self.spec.coupled)
-        bias = self.forget_bias if has_forget_gate and self.init != "chrono" else None  # chrono draws it itself
-        return {"init": self.init, "longest": self.longest, "forget_bias": bias}
+        init = self.init
+        if init == "auto":
+            gated = self.spec.bias and (has_forget_gate or self.spec.family == "gru")
+            init = "chrono" if gated and (self.longest or 0) >= 3 else "orthogonal"
+        bias = self.forget_bias if has_forget_gate and init != "chrono" else None  # chrono draws it itself
+        return {"init": init, "longest": self.longest, "forget_bias": bias}

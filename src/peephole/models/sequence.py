@@ -25,8 +25,8 @@ class SequenceModel(nn.Module):
 
     `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`. A `seed`,
     an int64 scalar, fixes the noise in the recurrence while training. `outputs` is the size of the head where it is not
-    the vocabulary. With a `vocabulary` of 0 the input are numbers, `features` a step, which go into the recurrent layers
-    as they are: `model(numbers [T, B, I])`.
+    the vocabulary. With a `vocabulary` of 0 the input are numbers, `features` a step, which go into the recurrent
+    layers as they are: `model(numbers [T, B, I])`.
     """
 
     def __init__(self, vocabulary: int, config: ModelConfig, outputs: int | None = None, features: int = 0) -> None:

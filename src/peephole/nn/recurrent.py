@@ -310,8 +310,11 @@ class Recurrent(nn.Module):
     def _folds(self, x: Tensor, embedding: Tensor) -> bool:
         """Whether the input products of all symbols are made beforehand, because there are fewer than steps."""
         vocabulary, (steps, batch, _) = embedding.shape[0], x.shape
-        return vocabulary <= steps * batch and serves_symbols(
-            self.backend, self.spec.code, x.device.type, self._parameters_dtype(), self.recompute
+        # A single step is another kernel's, which wants vectors.
+        return (
+            steps > 1
+            and vocabulary <= steps * batch
+            and serves_symbols(self.backend, self.spec.code, x.device.type, self._parameters_dtype(), self.recompute)
         )
 
     def _parameters_dtype(self) -> torch.dtype:

@@ -70,13 +70,13 @@ class Run:
         return run
 
     @staticmethod
-    def wait_for(folder: Path) -> "Run":
-        """The run that the first process of this training is making, once its text is read.
+    def wait_for(folder: Path, *parts: str) -> "Run":
+        """The run that the first process of this training is making, once the `parts` of it are there.
 
         Several processes that train together start alike, each with the whole command; only the first makes the run.
         """
         run = Run(folder.absolute())
-        while not (run.config_path.is_file() and run.data_folder.is_dir() and run.tokenizer_path.is_file()):
+        while not all(path.exists() for path in (run.config_path, *(run.folder / part for part in parts))):
             time.sleep(0.2)
         return run
 

@@ -2,14 +2,17 @@
 
 import dataclasses
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from peephole.data.config import TextData
+from peephole.data.problems.problem import Problem
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.tasks.presets import PRESETS
 from peephole.train.config import TrainingConfig
+from peephole.train.curriculum import SizedTraining
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,26 @@ class TextTask:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
-def settings_of(task: TextTask) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ProblemTask:
+    """One of the problems whose examples are made on the fly.
+
+    `net`: recurrent is trained; static is the feed-forward net beside it, trained on the same examples; by hand is a
+    recurrent net whose weights are known. `static`: whether one is trained beside this one.
+    """
+
+    problem: Problem
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: SizedTraining = field(default_factory=SizedTraining)
+    net: Literal["recurrent", "static", "by hand"] = "recurrent"
+    static: bool = False
+
+    def __post_init__(self) -> None:
+        if self.model.init == "auto" and self.model.longest is None:  # what is to be remembered says how long
+            object.__setattr__(self, "model", replace(self.model, longest=max(3, self.problem.lag)))
+
+
+def settings_of(task: TextTask | ProblemTask) -> dict[str, Any]:
     """The settings in JSON's types; paths become absolute."""
     return _plain(dataclasses.asdict(task))
 
@@ -29,6 +51,11 @@ def settings_of(task: TextTask) -> dict[str, Any]:
 def task_from(settings: dict[str, Any], where: Path) -> TextTask:
     """The task that `settings_of` wrote. A key that is unknown or of the wrong kind is an `InputError`."""
     return _build(TextTask, settings, where)
+
+
+def problem_task_from(name: str, settings: dict[str, Any], where: Path) -> ProblemTask:
+    """The task of the problem called `name` that `settings_of` wrote; errors as `task_from`."""
+    return _build(ProblemTask, settings, where, problem=type(PRESETS[name].problem))
 
 
 def _plain(value: Any) -> Any:
@@ -39,10 +66,14 @@ def _plain(value: Any) -> Any:
     return str(value.absolute()) if isinstance(value, Path) else value
 
 
-def _build(kind: Any, settings: Any, where: Path) -> Any:
+def _build(kind: Any, settings: Any, where: Path, **narrower: type) -> Any:
+    """A `kind` from its settings. `narrower` names fields that hold a subclass of what they are annotated with."""
     if not isinstance(settings, dict):
         raise InputError(f"{where}: damaged (settings are {settings!r}); restore it or train again")
-    kinds = typing.get_type_hints(kind)
+    kinds = {
+        name: hint for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is not ClassVar
+    }
+    kinds |= narrower
     unknown = sorted(settings.keys() - kinds.keys())
     if unknown:
         raise InputError(f"{where}: unknown setting {unknown[0]!r}; expected one of {', '.join(kinds)}")

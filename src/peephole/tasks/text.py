@@ -1,9 +1,8 @@
 """The text task: a language model of characters, from files to a run that writes, answers and scores."""
 
-import dataclasses
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,19 +27,18 @@ from peephole.models.sequence import SequenceModel
 from peephole.nn.explanation import explain_backend
 from peephole.nn.noise import noise_seed
 from peephole.runs.folder import Run, process_rank
-from peephole.runs.tensors import read_tensors
 from peephole.streams.snapshot import Snapshot, Streaming
 from peephole.streams.stream import Stream
 from peephole.tasks.config import TextTask, settings_of, task_from
-from peephole.train.checkpoint import find_checkpoint, read_checkpoint
+from peephole.tasks.model import TaskModel, load_weights
+from peephole.train.checkpoint import find_checkpoint
 from peephole.train.config import TrainingConfig
-from peephole.train.contract import Listener
 from peephole.train.machine import check_machine
 from peephole.writing import write_whole
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
 WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training
-
+EXAMINED_STEPS = 200  # of each sequence that the stability laboratory looks at
 
 PREDICTED_TOGETHER = 256  # characters: those that come at once are read at once, and answered soon
 
@@ -71,22 +69,25 @@ class TextObjective:
     def divergence(
         self, model: nn.Module, window: Window, states: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, int, tuple[Tensor, ...]]:
+        states = states if self.config.carry else None
         # Drawn out here: inside a compiled model torch's generator gives other numbers.
         seed = noise_seed(None, window.inputs.device) if self.noisy else None
         logits, finals = model(window.inputs, states, window.resets, seed)
         return divergence.kl(logits, window.targets, window.weights), window.tokens, finals
 
-    def evaluate(self, model: nn.Module) -> float:
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Mean surprisal in nats on a fixed sample of the held-out tokens; NaN once a weight is not finite."""
         if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
-            return math.nan
+            return {"held_out": math.nan}
         tokens, eod = self.corpus.held_out.tokens, self.corpus.tokenizer.eod
         assert isinstance(model, SequenceModel)
-        return float(surprisals(model, tokens, eod, Pieces(1024, 256), limit=WATCHED_TOKENS).mean())
+        return {"held_out": float(surprisals(model, tokens, eod, Pieces(1024, 256), limit=WATCHED_TOKENS).mean())}
 
 
-class TextModel:
+class TextModel(TaskModel[SequenceModel]):
     """A trained (or half-trained) language model with its vocabulary and its run folder."""
+
+    unit = "characters"
 
     def __init__(self, run: Run, task: TextTask, tokenizer: Tokenizer, model: SequenceModel) -> None:
         self.run, self.task, self.tokenizer, self.model = run, task, tokenizer, model
@@ -100,7 +101,7 @@ class TextModel:
             InputError: `out` exists or cannot be written, or the text cannot be used; then nothing is left behind.
         """
         if process_rank():
-            return cls.resume(Run.wait_for(Path(out)))
+            return cls.resume(Run.wait_for(Path(out), "data", "tokenizer.json"))
         run = Run.create(Path(out))
         with run.lock():
             try:
@@ -121,25 +122,15 @@ class TextModel:
         task = _task_of(run)
         tokenizer = Tokenizer.load(run.tokenizer_path)
         model = _new_model(task, tokenizer)
-        checkpoint = find_checkpoint(run.checkpoint_folder)
-        if run.model_path.exists() or checkpoint is None:
-            weights, where = read_tensors(run.model_path), run.model_path
-        else:
-            count = len(list(checkpoint.glob("rank-*")))
-            weights, where = read_checkpoint(checkpoint, 0, count)["model"], checkpoint
-        try:
-            model.load_state_dict(weights)
-        except (RuntimeError, AttributeError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"{where}: does not fit config.json ({reason}); restore both from one run") from None
-        return cls(run, task, tokenizer, model.eval())
+        load_weights(model, run)
+        return cls(run, task, tokenizer, model)
 
     @classmethod
     def resume(cls, run: Run) -> "TextModel":
         """A run to go on training, killed at whatever moment: text that was not read whole is read again."""
         task = _task_of(run)
         if process_rank():
-            Run.wait_for(run.folder)
+            Run.wait_for(run.folder, "data", "tokenizer.json")
         if not (run.data_folder.exists() and run.tokenizer_path.exists()):
             with run.lock():
                 _read_again(run, task)
@@ -164,26 +155,46 @@ class TextModel:
             )
         return Lanes(part, rows, steps, self.tokenizer.eod).next()
 
-    def fit(self, listener: Listener | None = None, **changes: Any) -> Any:
-        """Train to the end of the budget, from the newest checkpoint if there is one; then keep the best weights.
+    def examined(
+        self, sequences: int, steps: int | None = None, most: int | None = None
+    ) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+        """Held-out sequences with the states that the text before them left, and the divergence of what follows."""
+        steps = EXAMINED_STEPS if steps is None else steps
+        steps = steps if most is None else min(steps, most)
+        window = self.held_out_window(sequences, 2 * steps)
+        resets = [None, None] if window.resets is None else window.resets.split(steps)
+        with torch.no_grad():
+            states = self.model(window.inputs[:steps], None, resets[0])[1]
+        targets = window.targets[steps:]
+        batch = {"symbols": window.inputs[steps:], "states": states, "resets": resets[1]}
+        return batch, lambda logits: divergence.kl(logits, targets)
 
-        `changes` are settings of `TrainingConfig`, such as `steps=2000` to train longer. Returns the loop's `Progress`.
-        """
-        from peephole.train.loop import fit  # Fabric takes over a second to import
+    def objective(self) -> TextObjective:
+        return TextObjective(self.corpus, self.task.training, self.model.recurrent.noise.any)
 
-        if changes:
-            budgets = {"steps", "epochs", "minutes"}
-            cleared = dict.fromkeys(budgets, None) if budgets & changes.keys() else {}
-            training = dataclasses.replace(self.task.training, **{**cleared, **changes})
-            self.task = dataclasses.replace(self.task, training=training)
-            if not process_rank():
-                with self.run.lock():  # not while another training is at work
-                    self.run.write_config("text", settings_of(self.task))
-        objective = TextObjective(self.corpus, self.task.training, self.model.recurrent.noise.any)
-        progress = fit(self.model, objective, self.task.training, self.run, listener or Listener())
-        self.model.load_state_dict(read_tensors(self.run.model_path))
-        self.model.eval()
-        return progress
+    def write_config(self) -> None:
+        self.run.write_config("text", settings_of(self.task))
+
+    def describe(self) -> list[str]:
+        corpus = self.corpus
+        count = sum(parameter.numel() for parameter in self.model.parameters())
+        train, held_out = corpus.train.characters, corpus.held_out.characters
+        return [
+            f"{train:,} characters to train on, {held_out:,} held out, {len(self.tokenizer)} symbols",
+            f"{self.kind}, {count:,} parameters",
+        ]
+
+    @property
+    def kind(self) -> str:
+        config = self.model.config
+        return f"{config.spec.code} {config.layers}×{config.hidden_size}"
+
+    def show(self, measured: dict[str, Any]) -> str:
+        if "held_out" in measured:
+            nats = measured["held_out"]
+            return f"held out {nats:.4f} nats {nats / math.log(2):.4f} bits a character"
+        nats = measured["divergence"]
+        return f"{nats:.3f} nats {nats / math.log(2):.3f} bits"
 
     def encode_prime(self, prime: str) -> list[int]:
         """`<eod>` and the symbols of `prime`. `InputError` names the characters that training never saw."""
@@ -305,7 +316,7 @@ class TextModel:
 
     def _streaming(self, weights: str) -> Streaming:
         """The snapshot, or the model where no compiled decoder runs it."""
-        device = self.model.embedding.weight.device
+        device = self.model.head.weight.device
         can = device.type == "cpu" and decoder_refusal(self.model.recurrent.spec) is None
         if can or weights != "float32":
             return self.snapshot(weights)

@@ -13,14 +13,11 @@ MOST_THREADS = 1024  # thousands more end the process without a word
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Budget, windows, optimiser, schedule and machine of one training."""
+class LoopConfig:
+    """Budget, optimiser, schedule and machine of one training: what the loop itself reads, whatever the task."""
 
     # Budget in optimiser steps. The only budget that ends with the same weights, bit for bit, on every run.
     steps: int | None = None
-
-    # Budget in passes over the training text.
-    epochs: float | None = None
 
     # Budget in minutes; the speed of the first steps decides once how many steps that is. Default: 5, when no budget
     # is given.
@@ -28,19 +25,6 @@ class TrainingConfig:
 
     # Rows trained together. Fewer learn more from each character, more run faster.
     batch_size: int = 16
-
-    # Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
-    # than gradients do.
-    window: int = 64
-
-    # truncated: windows over a continuous text with carried state. full: whole documents, gradients to their start.
-    bptt: Literal["truncated", "full"] = "truncated"
-
-    # With --bptt full, the longest document in tokens that is allowed (memory grows with it).
-    longest_document: int = 4096
-
-    # Carry the state from window to window; without, every window starts from zero.
-    carry: bool = True
 
     # Which of torch's optimisers.
     optimizer: Literal["adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd"] = (
@@ -109,15 +93,15 @@ class TrainingConfig:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        budgets = {name: getattr(self, name) for name in ("steps", "epochs", "minutes")}
+        budgets = {name: getattr(self, name) for name in self.budgets()}
         given = {name: value for name, value in budgets.items() if value is not None}
         if len(given) > 1:
-            raise InputError(f"got {len(given)} budgets ({', '.join(given)}); give one of --steps, --epochs, --minutes")
-        positive = ["batch_size", "window", "learning_rate", "longest_document", "devices", *given]
+            flags = [f"--{name}" for name in self.budgets()]
+            expected = f"{', '.join(flags[:-1])} or {flags[-1]}"
+            raise InputError(f"got {len(given)} budgets ({', '.join(given)}); give one of {expected}")
+        positive = ["batch_size", "learning_rate", "devices", *given]
         positive += [name for name in ("clip_norm", "clip_value") if getattr(self, name) is not None]
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected more than 0")
+        self._positive(*positive)
         for name in ("learning_rate", *given):
             if getattr(self, name) == math.inf:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected a finite number")
@@ -140,7 +124,56 @@ class TrainingConfig:
         if self.strategy not in STRATEGIES:
             raise InputError(f"--strategy is {self.strategy!r}; choose one of {', '.join(STRATEGIES)}")
 
+    @classmethod
+    def budgets(cls) -> tuple[str, ...]:
+        """The settings that say how long; one of them may be given."""
+        return ("steps", "minutes")
+
     @property
     def budget_minutes(self) -> float | None:
         """The budget in minutes, when that is what decides."""
-        return DEFAULT_MINUTES if self.steps is None and self.epochs is None and self.minutes is None else self.minutes
+        given = any(getattr(self, name) is not None for name in self.budgets())
+        return self.minutes if given else DEFAULT_MINUTES
+
+    def budget_steps(self, windows_per_epoch: int) -> int | None:
+        """The budget in steps, when that is what decides."""
+        return self.steps
+
+    def _positive(self, *names: str) -> None:
+        for name in names:
+            if not getattr(self, name) > 0:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected more than 0")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(LoopConfig):
+    """How to train on a text: the windows it is cut into, besides what the loop reads."""
+
+    # Budget in passes over the training text.
+    epochs: float | None = None
+
+    # Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
+    # than gradients do.
+    window: int = 64
+
+    # truncated: windows over a continuous text with carried state. full: whole documents, gradients to their start.
+    bptt: Literal["truncated", "full"] = "truncated"
+
+    # With --bptt full, the longest document in tokens that is allowed (memory grows with it).
+    longest_document: int = 4096
+
+    # Carry the state from window to window; without, every window starts from zero.
+    carry: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._positive("window", "longest_document")
+
+    @classmethod
+    def budgets(cls) -> tuple[str, ...]:
+        return ("steps", "epochs", "minutes")
+
+    def budget_steps(self, windows_per_epoch: int) -> int | None:
+        if self.epochs is not None:
+            return max(1, round(self.epochs * windows_per_epoch))
+        return self.steps

@@ -21,13 +21,17 @@ class Batches(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data."""
+    """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data.
+
+    Of the measurement, `held_out` decides which weights are best, the lower the better; what stands beside it is kept
+    in the history.
+    """
 
     unit: str  # what is counted, in the plural: characters
 
     def batches(self, rank: int, world_size: int) -> Batches: ...
     def divergence(self, model: nn.Module, window: Any, states: States | None) -> tuple[Tensor, int, States]: ...
-    def evaluate(self, model: nn.Module) -> float: ...
+    def evaluate(self, model: nn.Module) -> dict[str, float]: ...
 
 
 class Listener:

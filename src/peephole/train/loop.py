@@ -22,7 +22,7 @@ from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.tensors import write_tensors
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
-from peephole.train.config import TrainingConfig
+from peephole.train.config import LoopConfig
 from peephole.train.contract import Interrupted, Listener, Objective
 from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
@@ -35,7 +35,7 @@ EVALUATIONS = 10  # measurements on held-out text in a run
 ROWS_KEPT = 5000  # rows of history in a run; longer runs leave steps out
 
 
-def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run, listener: Listener) -> Progress:
+def fit(model: nn.Module, objective: Objective, config: LoopConfig, run: Run, listener: Listener) -> Progress:
     """Train `model` in `run` to the end of its budget, from the newest checkpoint if there is one.
 
     Weights best on held-out data (or the last, as `config.keep` says) end in `model.safetensors`. On Ctrl-C or a
@@ -49,7 +49,7 @@ def fit(model: nn.Module, objective: Objective, config: TrainingConfig, run: Run
         return _Training(fabric, model, objective, config, run, listener).run_to_end()
 
 
-def _make_fabric(config: TrainingConfig) -> Fabric:
+def _make_fabric(config: LoopConfig) -> Fabric:
     check_machine(config)
     low = config.precision == "bfloat16" or (config.precision == "auto" and _has_fast_bfloat16(config.accelerator))
     strategy = "ddp" if config.devices > 1 and config.strategy == "auto" else config.strategy
@@ -85,7 +85,7 @@ class _Training:
         fabric: Fabric,
         model: nn.Module,
         objective: Objective,
-        config: TrainingConfig,
+        config: LoopConfig,
         run: Run,
         listener: Listener,
     ) -> None:
@@ -137,7 +137,7 @@ class _Training:
         config, progress = self.config, self.progress
         self.model.train()
         window = _to_device(self.batches.next(), self.fabric.device)
-        states = progress.states if window.carry and config.carry else None
+        states = progress.states if window.carry else None
         total, counted, states = self.objective.divergence(self.model, window, states)
         divergence = total / max(counted, 1)
         self.fabric.backward(divergence)
@@ -181,7 +181,7 @@ class _Training:
             self._fix_total()
         last = progress.step == progress.total
         if last or progress.step % self._evaluate_every() == 0:
-            row["held_out"] = self._evaluate()
+            row |= self._evaluate()
         if self.fabric.is_global_zero:
             if "held_out" in row or progress.step % self._record_every() == 0:
                 self.run.append_history(row)
@@ -190,12 +190,12 @@ class _Training:
         if not last and self._any_process(due):
             self._checkpoint()
 
-    def _evaluate(self) -> float:
+    def _evaluate(self) -> dict[str, float]:
         """Measure on held-out data; keep the weights if they are the best so far."""
         progress = self.progress
         self.plain.eval()
-        value = self.objective.evaluate(self.plain) if self.fabric.is_global_zero else 0.0
-        value = float(self.fabric.broadcast(value))
+        measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
+        value = measured["held_out"]
         if not math.isfinite(value):
             raise InputError(self._blame(f"the divergence on held-out data became {value}", progress.step))
         improved = value < progress.best
@@ -209,8 +209,8 @@ class _Training:
         if self.fabric.is_global_zero:
             if improved or self.config.keep == "last":
                 write_tensors(self.run.model_path, self.plain.state_dict())
-            self.listener.on_evaluation({"step": progress.step, "held_out": value}, improved)
-        return value
+            self.listener.on_evaluation({"step": progress.step, **measured}, improved)
+        return measured
 
     def _evaluate_every(self) -> int:
         if self.config.evaluate_every:
@@ -221,11 +221,7 @@ class _Training:
         return max(1, (self.progress.total or 0) // ROWS_KEPT)
 
     def _fixed_total(self) -> int | None:
-        if self.config.steps is not None:
-            return self.config.steps
-        if self.config.epochs is not None:
-            return max(1, round(self.config.epochs * self.batches.windows_per_epoch))
-        return None
+        return self.config.budget_steps(self.batches.windows_per_epoch)
 
     def _fix_total(self) -> None:
         """Turn the budget in minutes into steps, once; kept, so that a resumed run ends at the same step."""

@@ -3,10 +3,10 @@
 import torch
 
 from peephole.errors import InputError
-from peephole.train.config import TrainingConfig
+from peephole.train.config import LoopConfig
 
 
-def check_machine(config: TrainingConfig) -> None:
+def check_machine(config: LoopConfig) -> None:
     """Raise `InputError` for devices that are not there."""
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if config.accelerator == "cuda" and not found:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from peephole.train.config import TrainingConfig
+from peephole.train.config import LoopConfig
 
 UNKNOWN_TOTAL = 10**9  # steps assumed while a budget in minutes has not become steps yet
 
@@ -25,7 +25,7 @@ CLASSES: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
     """The optimiser that `config` names, fused into one pass over the parameters where torch can."""
     kind = CLASSES[config.optimizer]
     accepted = inspect.signature(kind).parameters
@@ -39,7 +39,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
     return kind(list(parameters), **{name: value for name, value in wanted.items() if name in accepted})
 
 
-def learning_rate_share(config: TrainingConfig, step: int, total: int) -> float:
+def learning_rate_share(config: LoopConfig, step: int, total: int) -> float:
     """The share of `config.learning_rate` used in step `step` of `total`, both counted from 0."""
     share = 1.0
     progress = min(1.0, step / max(1, total))
@@ -62,7 +62,7 @@ class Schedule:
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
-        config: TrainingConfig,
+        config: LoopConfig,
         total: int | None,
         step: int,
         plateau_share: float = 1.0,
