@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from peephole import reference
 from peephole.nn.explanation import explain_backend
 from peephole.nn.layers import GRU, LSTM, RNN
 from peephole.spec import CellSpec
@@ -41,11 +40,12 @@ def test_cudnn(
     reverse: bool,
     problem: Any,
     kernel: Any,
+    oracle: Any,
     agree: Callable[..., None],
 ) -> None:
     hidden = max(hidden, 2) if spec.projected else hidden
     task = problem(spec, steps, batch, 9, hidden, reverse=reverse, dtype=dtype, device="cuda")
-    got, want = task.solve(kernel("cudnn")), task.widened().solve(reference.run)
+    got, want = task.solve(kernel("cudnn")), task.widened().solve(oracle)
     for name, tensor in want.items():
         assert got[name].device.type == "cuda"
         agree(got[name].cpu(), tensor, 1e-5 if dtype == torch.float32 else 1e-10, name, floor=0.01)
@@ -55,10 +55,16 @@ def test_cudnn(
 @DIRECTIONS
 @pytest.mark.parametrize("spec", SPECS, ids=[spec.code for spec in SPECS])
 def test_stepwise_on_a_gpu(
-    spec: CellSpec, reverse: bool, masks: tuple[str, ...], problem: Any, kernel: Any, agree: Callable[..., None]
+    spec: CellSpec,
+    reverse: bool,
+    masks: tuple[str, ...],
+    problem: Any,
+    kernel: Any,
+    oracle: Any,
+    agree: Callable[..., None],
 ) -> None:
     task = problem(spec, masks=masks, reverse=reverse, device="cuda")
-    got, want = task.solve(kernel("stepwise")), task.widened().solve(reference.run)
+    got, want = task.solve(kernel("stepwise")), task.widened().solve(oracle)
     for name, tensor in want.items():
         agree(got[name].cpu(), tensor, 1e-10, name, floor=0.01)
 

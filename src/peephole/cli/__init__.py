@@ -8,15 +8,18 @@ import sys
 from peephole.errors import InputError
 
 COMMANDS = {
-    "train": "train a model on text: a file, several, a folder; go on with a run that was stopped",
-    "eval": "measure a run on held-out or other text, beside n-grams and xz",
+    "train": "train a model on text, or on a problem such as parity; go on with a run that was stopped",
+    "eval": "measure a run: text beside n-grams and xz, a problem at sizes far beyond training",
     "sample": "let a run write, from a prime if you like",
     "next": "the distribution of the next character after a prime",
     "score": "how surprised a run is by each character of a file",
-    "predict": "read a text as it comes, and say of each character how expected it was and what may follow",
+    "predict": "read a text as it comes and say what may follow; of a problem, answer line by line",
     "info": "what is in a run, which back end computes it; without a run: this installation",
     "runs": "a table of the runs in a folder",
     "stability": "does it blow up, saturate or forget: of one unit, a matrix, or a run, with figures",
+    "static": "how many samples an MLP needs of parity or addition, and what it does with one bit more",
+    "taps": "how far back a net with k taps learns to look, beside LSTM and GRU",
+    "horizon": "how far gradients reach before training, and the longest lag that training then solves",
     "bench": "how fast the layers are, beside torch.nn, ONNX Runtime and a loop by hand",
 }
 
@@ -27,7 +30,8 @@ EXAMPLES = """\
   tail -f log | peephole predict runs/log -       what each character tells, as it comes
   peephole eval runs/book                         bits a character, beside what n-grams and xz reach
   peephole train --resume runs/book               go on after Ctrl-C, a kill or a power cut
-  peephole stability runs/book --out pictures     how far back it remembers, and how far its gradients reach"""
+  peephole stability runs/book --out pictures     how far back it remembers, and how far its gradients reach
+  peephole train parity --out runs/parity         a net that is exact at any length, beside one that cannot be"""
 
 
 def main(arguments: list[str] | None = None) -> int:

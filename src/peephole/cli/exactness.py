@@ -22,7 +22,14 @@ def show(measured: "Measured", written: "Path | None" = None) -> None:
     for place, row in enumerate(net.rows):
         beside = [] if static is None else _cells(static.rows[place])
         rows.append([f"{row.size:,}", *_cells(row), *beside])
-    emit_lines((measured.verdict,), rows, written)
+    probes = measured.probes
+    emit_lines((measured.verdict,), rows, written if probes is None else None)
+    if probes is not None:
+        depths = [f"depth {depth + 1}" for depth in range(len(probes.right[0]))]
+        table = [["distance", *depths]]
+        for distance, right in zip(probes.distances, probes.right, strict=True):
+            table.append([f"{distance:,}", *(f"{share:.2%}" for share in right)])
+        emit_lines((probes.verdict,), table, written)
 
 
 def _cells(row: "AtSize") -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from peephole.data.problems.addition import Addition
+from peephole.data.problems.brackets import Brackets
 from peephole.data.problems.parity import Parity
 from peephole.data.problems.problem import Examples, Problem
 from peephole.errors import InputError
@@ -26,6 +27,7 @@ from peephole.tasks.config import ProblemTask, problem_task_from, settings_of
 from peephole.tasks.exactness import Exactness, measure_exactness
 from peephole.tasks.model import TaskModel, load_weights
 from peephole.tasks.outlook import Outlook, outlook
+from peephole.tasks.probes import Probes, probe_brackets
 from peephole.train.curriculum import Curriculum, SizedTraining
 from peephole.train.machine import check_machine
 
@@ -73,8 +75,9 @@ class ProblemBatches:
         """The examples of the next step."""
         random = np.random.default_rng([self.config.seed, TRAINING, self.step, self.rank])
         size = self.curriculum.begin(self.step)
-        if self.config.sizes == "all":
-            size = int(random.integers(self.problem.smallest, size + 1))
+        if self.config.sizes != "largest":
+            least = self.problem.smallest if self.config.sizes == "all" else size // 2
+            size = int(random.integers(max(self.problem.smallest, least), size + 1))
         examples = self.problem.draw(random, self.rows, size)
         self.step += 1
         return Batch(examples.inputs, examples.targets, examples.weights, size)
@@ -134,10 +137,14 @@ class ProblemObjective:
 
 @dataclass(frozen=True)
 class Measured:
-    """At which sizes a net is exact, and the static net beside it; None where there is none."""
+    """At which sizes a net is exact, and the static net beside it; of brackets, how it does by distance and depth.
+
+    None where there is none.
+    """
 
     net: Exactness
     static: Exactness | None
+    probes: Probes | None = None
 
     @property
     def verdict(self) -> str:
@@ -163,7 +170,8 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """Both in JSON's types."""
         static = None if self.static is None else self.static.as_dict()
-        return {"verdict": self.verdict, "net": self.net.as_dict(), "static": static}
+        probes = None if self.probes is None else self.probes.as_dict()
+        return {"verdict": self.verdict, "net": self.net.as_dict(), "static": static, "probes": probes}
 
 
 class ProblemModel(TaskModel[SequenceModel | StaticModel]):
@@ -267,7 +275,12 @@ class ProblemModel(TaskModel[SequenceModel | StaticModel]):
         if self.task.static and (folder / "model.safetensors").is_file():
             net = ProblemModel.open(Run.open(folder))
             static = measure_exactness(net.model, problem, sizes, sequences, seed)
-        return Measured(measure_exactness(self.model, problem, sizes, sequences, seed), static)
+        found = measure_exactness(self.model, problem, sizes, sequences, seed)
+        probes = None
+        if isinstance(problem, Brackets):
+            distances = [row.size for row in found.rows]
+            probes = probe_brackets(self.model, problem, distances, sequences, seed)
+        return Measured(found, static, probes)
 
     def answer(self, line: str) -> str:
         """What the net answers to a line of text. `InputError` for what it cannot be."""

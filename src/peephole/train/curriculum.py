@@ -16,9 +16,9 @@ ABOUT = 0.8  # of the largest size: batches from there on show whether it is mas
 class SizedTraining(LoopConfig):
     """How to train on examples that are made as they are needed, of a size that may grow."""
 
-    # Sizes of the examples. largest: all of the present largest; all: drawn evenly from the smallest to it, which
-    # teaches what does not depend on the size.
-    sizes: Literal["largest", "all"] = "largest"
+    # Sizes of the examples, one a batch. largest: all of the present largest; half: drawn evenly from half of it to it;
+    # all: from the smallest to it, which teaches what does not depend on the size.
+    sizes: Literal["largest", "half", "all"] = "largest"
 
     # How the largest size grows to what the problem says. none: it is so from the first step; steps: evenly, over
     # --grow-over steps; mastery: half as large again whenever 95 % of the answers were right three times in a row.
