@@ -260,3 +260,57 @@ def test_settings_that_fit_no_model(options: dict[str, Any], message: str) -> No
     with pytest.raises(InputError) as caught:
         ModelConfig(**({"hidden_size": H} | options))
     assert str(caught.value) == message
+
+
+def test_numbers_go_in_as_they_are(symbols: Tensor) -> None:
+    config = ModelConfig(layers=2, hidden_size=H, dropout=0.0)
+    model = SequenceModel(0, config, outputs=3, features=2)
+    x = torch.randn(T, B, 2)
+    logits, states = model(x)
+    assert logits.shape == (T, B, 3)
+    assert model.vocabulary == 0
+    assert not any(name.startswith("embedding") for name in model.state_dict())
+    first, carried = model(x[:4])
+    assert torch.allclose(torch.cat([first, model(x[4:], carried)[0]]), logits, atol=1e-6)
+    valued = SequenceModel(0, config, outputs=3, features=2, valued=True)
+    valued.load_state_dict(model.state_dict())
+    for net, want in ((model, logits.log_softmax(-1)), (valued, logits)):
+        for backend in ("native", "stepwise"):
+            stream = net.stream(batch=B, backend=backend)
+            stepped = torch.stack([stream.step(step) for step in x])
+            assert torch.allclose(stepped, want, atol=1e-5)
+    with pytest.raises(InputError, match="got 0 symbols and 0 features; expected one of them"):
+        SequenceModel(0, config, outputs=3)
+    with pytest.raises(InputError, match="got 4 symbols and 2 features"):
+        SequenceModel(4, config, features=2)
+
+
+def test_the_head_may_have_a_size_of_its_own(symbols: Tensor) -> None:
+    model = SequenceModel(V, ModelConfig(layers=1, hidden_size=H, embedding_size=5, dropout=0.0), outputs=4)
+    assert model(symbols)[0].shape == (T, B, 4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_single_step_of_symbols_runs_on_no_equations(
+    cell: str, symbols: Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = build(cell)
+    whole = model(symbols)[0]
+    states, steps = None, []
+    for step in symbols.split(1):
+        logits, states = model(step, states)
+        steps.append(logits)
+    assert torch.allclose(torch.cat(steps), whole, atol=1e-6)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("cell", "longest", "scheme"),
+    [("lstm", 40, "chrono"), ("gru", 40, "chrono"), ("rnn", 40, "orthogonal"), ("lstm", None, "orthogonal")],
+)
+def test_auto_is_chrono_where_a_gate_forgets_and_the_lag_is_known(
+    cell: str, longest: int | None, scheme: str
+) -> None:
+    found, named = (build(cell, init=init, longest=longest) for init in ("auto", scheme))
+    for name, value in named.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value), name

@@ -1,6 +1,7 @@
 """`SequenceModel`: input layer, recurrent stack, head."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -26,14 +27,22 @@ class SequenceModel(nn.Module):
     `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`. A `seed`,
     an int64 scalar, fixes the noise in the recurrence while training. `outputs` is the size of the head where it is not
     the vocabulary. With a `vocabulary` of 0 the input are numbers, `features` a step, which go into the recurrent
-    layers as they are: `model(numbers [T, B, I])`.
+    layers as they are: `model(numbers [T, B, I])`. `valued` outputs are numbers themselves: a stream gives them as they
+    are, in place of the log-probabilities that it makes of logits.
     """
 
-    def __init__(self, vocabulary: int, config: ModelConfig, outputs: int | None = None, features: int = 0) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        config: ModelConfig,
+        outputs: int | None = None,
+        features: int = 0,
+        valued: bool = False,
+    ) -> None:
         super().__init__()
         if (vocabulary > 0) == (features > 0):
             raise InputError(f"got {vocabulary} symbols and {features} features; expected one of them to be the input")
-        self.config = config
+        self.config, self.valued = config, valued
         self.embedding: nn.Embedding | None = nn.Embedding(vocabulary, config.embedding_size) if vocabulary else None
         self.recurrent = Recurrent(
             config.spec,
@@ -68,7 +77,9 @@ class SequenceModel(nn.Module):
 
     def source(self) -> Source:
         """The model as tensors."""
-        return self.recurrent.source(self._projection, self.head.weight, self.head.bias)
+        return replace(
+            self.recurrent.source(self._projection, self.head.weight, self.head.bias), softmax=not self.valued
+        )
 
     def snapshot(self, weights: str = "float32") -> Snapshot:
         """The model packed for streaming, as it is now; `weights`: float32, bfloat16 or int8."""
@@ -88,7 +99,7 @@ class SequenceModel(nn.Module):
                 self.train(training)
 
         device = self.head.weight.device
-        steps = Steps(run, self.initial_states, logits=True, device=device)
+        steps = Steps(run, self.initial_states, logits=not self.valued, device=device)
         return open_stream(self.source(), lambda: steps, batch, weights, threads, backend, device)
 
     @property

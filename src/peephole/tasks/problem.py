@@ -315,7 +315,7 @@ def _new_model(task: ProblemTask) -> SequenceModel | StaticModel:
         )
     if task.net == "by hand":
         return _by_hand(problem, task.model)
-    return SequenceModel(problem.symbols, task.model, problem.outputs, problem.features)
+    return SequenceModel(problem.symbols, task.model, problem.outputs, problem.features, problem.valued)
 
 
 def _by_hand(problem: Problem, wished: ModelConfig) -> SequenceModel:
