@@ -48,7 +48,8 @@ def test_cudnn(
     got, want = task.solve(kernel("cudnn")), task.widened().solve(oracle)
     for name, tensor in want.items():
         assert got[name].device.type == "cuda"
-        agree(got[name].cpu(), tensor, 1e-5 if dtype == torch.float32 else 1e-10, name, floor=0.01)
+        # cuDNN's tanh and sigmoid in float32 are off by up to 1.5e-5 (seen on Hopper)
+        agree(got[name].cpu(), tensor, 5e-5 if dtype == torch.float32 else 1e-10, name, floor=0.01)
 
 
 @pytest.mark.parametrize("masks", [(), ("lengths", "resets")], ids=["plain", "masked"])
