@@ -40,7 +40,7 @@ class ProblemTask:
 
     def __post_init__(self) -> None:
         if self.model.init == "auto" and self.model.longest is None:  # what is to be remembered says how long
-            object.__setattr__(self, "model", replace(self.model, longest=max(3, self.problem.lag)))
+            object.__setattr__(self, "model", replace(self.model, longest=max(3, self.problem.span)))
 
 
 def settings_of(task: TextTask | ProblemTask) -> dict[str, Any]:

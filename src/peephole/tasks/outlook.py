@@ -49,4 +49,4 @@ def horizon_before(model: nn.Module, problem: Problem, size: int, seed: int) -> 
 
 def outlook(model: nn.Module, problem: Problem, seed: int) -> Outlook:
     """The horizon of a net on the largest examples that it shall be trained on, beside their lag."""
-    return Outlook(horizon_before(model, problem, problem.size, seed), problem.lag)
+    return Outlook(horizon_before(model, problem, problem.size, seed), problem.span)

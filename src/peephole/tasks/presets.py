@@ -45,7 +45,7 @@ PRESETS = {
         Preset(
             Adding(),
             ModelConfig(hidden_size=130, **SMALL),
-            SizedTraining(steps=3000, learning_rate=5e-3, curriculum="steps", first_size=20, **USUAL),
+            SizedTraining(steps=3000, learning_rate=1e-2, curriculum="steps", first_size=20, **USUAL),
         ),
         Preset(
             TemporalOrder(),

@@ -44,7 +44,7 @@ class Addition(Problem):
         return self.base
 
     @property
-    def lag(self) -> int:
+    def span(self) -> int:
         return 1
 
     @property

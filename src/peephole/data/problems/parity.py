@@ -37,7 +37,7 @@ class Parity(Problem):
         return 2
 
     @property
-    def lag(self) -> int:
+    def span(self) -> int:
         return 1 if self.answers == "each" else self.length
 
     @property

@@ -90,7 +90,7 @@ class Problem(ABC):
 
     @property
     @abstractmethod
-    def lag(self) -> int:
+    def span(self) -> int:
         """Steps from what has to be remembered to the answer, at most, in examples of `size`."""
 
     @property
