@@ -33,6 +33,7 @@ ORDER = (
     "training",
     "dynamics",
     "words",
+    "static",
 )
 INTRODUCTION = """\
 # The lectures, measured
