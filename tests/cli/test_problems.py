@@ -13,7 +13,7 @@ from peephole.tasks import exactness, problem
 from peephole.tasks.presets import PRESETS
 
 Cli = Callable[..., Any]
-TINY = "--hidden-size 8 --embedding-size 4 --batch-size 4 --threads 1 --warmup 1".split()
+TINY = ["--hidden-size", "8", "--embedding-size", "4", "--batch-size", "4", "--threads", "1", "--warmup", "1"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,9 +82,7 @@ def test_it_answers_line_by_line(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "questions.txt").write_text("10\n12\n")
     outcome = cli("predict", tmp_path / "parity", tmp_path / "questions.txt")
     assert outcome.out == "odd\n"
-    assert outcome.complaint == (
-        f"{tmp_path}/questions.txt, line 2: '12': expected a string of 0 and 1, such as 10110"
-    )
+    assert outcome.complaint == (f"{tmp_path}/questions.txt, line 2: '12': expected a string of 0 and 1, such as 10110")
 
 
 def test_other_commands_take_the_run(run: Path, cli: Cli) -> None:
@@ -121,7 +119,7 @@ def test_training_goes_on_with_a_larger_budget(run: Path, cli: Cli, tmp_path: Pa
         ("train addition --base 99", "--base is 99; expected at most 36"),
         ("train parity --steps 3 --minutes 1", "got 2 budgets (steps, minutes)"),
         ("train parity --first-size 0", "--first-size is 0; expected more than 0"),
-        ("train adding --by-hand --out {tmp}/no", "the weights for adding are not known; parity and addition have them"),
+        ("train adding --by-hand --out {tmp}/no", "the weights for adding are not known; parity and addition have"),
         ("train parity --batch-size 4 --devices 3 --out {tmp}/no", "expected a multiple of the 3 processes"),
         ("train adding --length 1", "--length is 1; expected at least 2"),
         ("train recall --lag -3", "--lag is -3; expected at least 1"),

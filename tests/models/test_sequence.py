@@ -266,7 +266,7 @@ def test_numbers_go_in_as_they_are(symbols: Tensor) -> None:
     config = ModelConfig(layers=2, hidden_size=H, dropout=0.0)
     model = SequenceModel(0, config, outputs=3, features=2)
     x = torch.randn(T, B, 2)
-    logits, states = model(x)
+    logits, _ = model(x)
     assert logits.shape == (T, B, 3)
     assert model.vocabulary == 0
     assert not any(name.startswith("embedding") for name in model.state_dict())
@@ -308,9 +308,7 @@ def test_a_single_step_of_symbols_runs_on_no_equations(
     ("cell", "longest", "scheme"),
     [("lstm", 40, "chrono"), ("gru", 40, "chrono"), ("rnn", 40, "orthogonal"), ("lstm", None, "orthogonal")],
 )
-def test_auto_is_chrono_where_a_gate_forgets_and_the_lag_is_known(
-    cell: str, longest: int | None, scheme: str
-) -> None:
+def test_auto_is_chrono_where_a_gate_forgets_and_the_lag_is_known(cell: str, longest: int | None, scheme: str) -> None:
     found, named = (build(cell, init=init, longest=longest) for init in ("auto", scheme))
     for name, value in named.state_dict().items():
         assert torch.equal(found.state_dict()[name], value), name

@@ -78,7 +78,7 @@ def _tell(net: "TapsNet") -> None:
 def _draw(folder: Path, found: "TapsStudy") -> Path:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     found.plot(figure.subplots())
     return write_figure(folder, "taps", figure)
 
@@ -97,7 +97,7 @@ def _rows(found: "TapsStudy") -> list[tuple[str, ...]]:
 def _tree(found: "TapsStudy") -> dict[str, Any]:
     return {
         "verdict": found.verdict,
-        "slope": found.slope,
+        "steps_a_tap": dict(zip(("value", "low", "high"), found.slope, strict=True)),
         "lags": found.lags,
         "steps": found.budget.steps,
         "nets": [

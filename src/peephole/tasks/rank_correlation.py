@@ -28,8 +28,8 @@ class RankCorrelation:
 
 
 def rank_correlation(
-    first: Sequence[float],
-    second: Sequence[float],
+    first: Sequence[float | int],
+    second: Sequence[float | int],
     groups: Sequence[Hashable] | None = None,
     resamples: int = 4000,
     seed: int = 0,
