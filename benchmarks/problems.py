@@ -88,7 +88,8 @@ def measure(case: Case, parent: Path, seed: int) -> dict[str, Any]:
 
 def rows(case: Case, parent: Path) -> list[str]:
     """A line of the table for each size that was measured."""
-    found = [measure(case, parent, seed) for seed in case.seeds if case.folder(parent, seed).exists()]
+    ended = [seed for seed in case.seeds if (parent / f"{case.name}-{seed}.done").exists()]
+    found = [measure(case, parent, seed) for seed in ended]
     if not found:
         return []
     lines: list[str] = []
