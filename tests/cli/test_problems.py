@@ -107,6 +107,13 @@ def test_training_goes_on_with_a_larger_budget(run: Path, cli: Cli, tmp_path: Pa
     assert outcome.code == 0, outcome.err
     assert "going on after step 4 of 6 steps" in outcome.err
     assert json.loads((again / "static/config.json").read_text())["settings"]["training"]["steps"] == 6
+    words = ["train", "adding", *TINY, "--length", 9, "--no-static", "--out", tmp_path / "growing"]
+    assert cli(*words, "--steps", 6).code == 0
+    for budget in (("--steps", 7), ("--minutes", 0.001)):  # it grows over what it was to grow over
+        outcome = cli("train", "--resume", tmp_path / "growing", *budget)
+        assert outcome.code == 0, outcome.err
+        settings = json.loads((tmp_path / "growing/config.json").read_text())["settings"]
+        assert settings["training"]["grow_over"] == 3
     assert "leave --length away" in cli("train", "parity", "--resume", again, "--length", 9).refusal
     assert "a run of parity; leave 'addition' away" in cli("train", "addition", "--resume", again).refusal
 
@@ -118,6 +125,7 @@ def test_training_goes_on_with_a_larger_budget(run: Path, cli: Cli, tmp_path: Pa
         ("train addition --base 1", "--base is 1; expected at least 2"),
         ("train addition --base 99", "--base is 99; expected at most 36"),
         ("train parity --steps 3 --minutes 1", "got 2 budgets (steps, minutes)"),
+        ("train parity --curriculum steps --minutes 1 --out {tmp}/no --length 0", "--length is 0"),
         ("train parity --first-size 0", "--first-size is 0; expected more than 0"),
         ("train adding --by-hand --out {tmp}/no", "the weights for adding are not known; parity and addition have"),
         ("train parity --batch-size 4 --devices 3 --out {tmp}/no", "expected a multiple of the 3 processes"),

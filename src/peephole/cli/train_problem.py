@@ -8,6 +8,7 @@ from peephole.cli.exactness import show
 from peephole.cli.parsing import emit, parse
 from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short
 from peephole.errors import InputError
+from peephole.train.curriculum import SizedTraining
 
 if TYPE_CHECKING:
     from peephole.tasks.presets import Preset
@@ -87,8 +88,10 @@ def _parse(preset: "Preset", words: list[str]) -> Any:
     """The options of a problem, with its preset as defaults; a budget in minutes takes the place of the preset's."""
     training = preset.training
     flags = [word.split("=")[0] for word in words]
-    if "--minutes" in flags or "--resume" in flags:
-        training = replace(training, steps=None)
+    if "--resume" in flags:  # the run has settings of its own
+        training = SizedTraining()
+    elif "--minutes" in flags:
+        training = replace(training, steps=None, grow_over=training.growing_steps)
     kind = make_dataclass(
         f"Train{type(preset.problem).__name__}",
         [

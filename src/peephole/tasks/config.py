@@ -41,6 +41,9 @@ class ProblemTask:
     def __post_init__(self) -> None:
         if self.model.init == "auto" and self.model.longest is None:  # what is to be remembered says how long
             object.__setattr__(self, "model", replace(self.model, longest=max(3, self.problem.span)))
+        if self.training.curriculum == "steps" and self.training.grow_over is None:  # whatever budget comes later
+            grown = replace(self.training, grow_over=self.training.growing_steps)
+            object.__setattr__(self, "training", grown)
 
 
 def settings_of(task: TextTask | ProblemTask) -> dict[str, Any]:
