@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from peephole.cli.train import PROBLEMS
-from peephole.tasks import exactness, problem
+from peephole.tasks import exactness, problem_objective
 from peephole.tasks.presets import PRESETS
 
 Cli = Callable[..., Any]
@@ -20,7 +20,7 @@ TINY = ["--hidden-size", "8", "--embedding-size", "4", "--batch-size", "4", "--t
 def few_examples() -> Iterator[None]:
     """What is measured while training and at its end would take longer than all else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(problem, "HELD_OUT_SEQUENCES", 8)
+        patch.setattr(problem_objective, "HELD_OUT_SEQUENCES", 8)
         patch.setattr(exactness, "usual_sizes", lambda problem: (problem.size, problem.size + 1))
         yield
 

@@ -18,7 +18,8 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
 from peephole.tasks import load, load_text, resume
 from peephole.tasks.config import ProblemTask
-from peephole.tasks.problem import ProblemBatches, ProblemModel
+from peephole.tasks.problem import ProblemModel
+from peephole.tasks.problem_objective import ProblemBatches
 from peephole.train.contract import Listener
 from peephole.train.curriculum import SizedTraining
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peephole.tasks.exactness import AtSize
-    from peephole.tasks.problem import Measured
+    from peephole.tasks.measured import Measured
 
 
 def show(measured: "Measured", written: "Path | None" = None) -> None:

@@ -11,11 +11,11 @@ from torch import nn
 from peephole.data.problems.problem import Examples, Problem
 from peephole.errors import InputError
 from peephole.models.static import StaticModel
+from peephole.tasks.random_streams import MEASURED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MEASURED = 2  # a stream of random numbers apart from those of training
 CHUNK = 1000  # steps run at a time, with the state carried on: memory does not grow with the size
 CELLS = 1 << 22  # steps of all rows that are drawn at a time
 

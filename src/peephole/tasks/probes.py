@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from peephole.data.problems.brackets import Brackets
-
-PROBED = 4  # a stream of random numbers apart from those of training
+from peephole.tasks.random_streams import PROBED
 
 
 @dataclass(frozen=True)
