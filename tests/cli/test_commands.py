@@ -34,7 +34,7 @@ def test_train_says_how_to_go_on(
         "3 steps",
     ]
     assert re.fullmatch(r"lstm \d×8, \d,\d{3} parameters", lines[1])
-    assert re.match(r"step 3  held out \d\.\d{4} nats \d\.\d{4} bits a character  (best so far|not better)", lines[-2])
+    assert re.match(r"step 3  held out \d\.\d{4} nats, \d\.\d{4} bits a character  (best so far|not better)", lines[-2])
     assert re.match(r"step 3/3 100 %  \d\.\d{3} nats .* characters/s  0 s left", lines[-1])
     assert sorted(path.name for path in (tmp_path / "runs/001").iterdir()) == [
         ".lock",

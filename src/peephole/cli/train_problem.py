@@ -40,6 +40,7 @@ def run(task: str, words: list[str]) -> int:
     options = _parse(preset, words)
     if options.output.resume is not None:
         return _resume(options, words)
+    from peephole.runs.folder import process_rank
     from peephole.tasks.config import ProblemTask
     from peephole.tasks.problem import ProblemModel
 
@@ -50,7 +51,8 @@ def run(task: str, words: list[str]) -> int:
     model = ProblemModel.create(given, out)
     if net == "by hand":
         return _finish(model)
-    print(model.outlook().verdict, file=sys.stderr, flush=True)
+    if process_rank() == 0 and options.problem.span > 1:  # else the answer is where its cause is
+        print(model.outlook().verdict, file=sys.stderr, flush=True)
     return _train(model, {})
 
 

@@ -192,7 +192,7 @@ class TextModel(TaskModel[SequenceModel]):
     def show(self, measured: dict[str, Any]) -> str:
         if "held_out" in measured:
             nats = measured["held_out"]
-            return f"held out {nats:.4f} nats {nats / math.log(2):.4f} bits a character"
+            return f"held out {nats:.4f} nats, {nats / math.log(2):.4f} bits a character"
         nats = measured["divergence"]
         return f"{nats:.3f} nats {nats / math.log(2):.3f} bits"
 
