@@ -294,9 +294,9 @@ def test_runs(trained: Path, tmp_path: Path, cli: Cli) -> None:
     assert (rows[0]["steps"], rows[2]["steps"], rows[2]["held_out"]) == (60, 0, None)
     assert "damaged" in rows[2]["model"]
     lines = cli("runs", tmp_path).out.splitlines()
-    assert lines[0].split() == ["run", "bits", "held", "out", "steps", "minutes", "model"]
+    assert lines[0].split() == ["run", "held", "out", "steps", "minutes", "model"]
     assert [line.split()[0] for line in lines[1:]] == ["deep/a", "b", "c"]
-    assert lines[1].split()[1] == f"{rows[0]['held_out'] / math.log(2):.4f}"
+    assert lines[1].split()[1:3] == [f"{rows[0]['held_out'] / math.log(2):.4f}", "bits"]
     assert lines[3].split()[1] == "-"
 
 

@@ -92,8 +92,10 @@ def test_other_commands_take_the_run(run: Path, cli: Cli) -> None:
     assert "nats" in facts["best held out"]
     assert "native" in facts["back end"]
     listed = cli("runs", run.parent).out
-    assert "rnn 1×8" in listed
-    assert "static" in listed
+    assert "parity, rnn 1×8" in listed
+    assert "parity, static net" in listed
+    assert "% right" in listed
+    assert "bits" not in listed
     looked = json.loads(cli("stability", run, "--sequences", 2, "--targets", 2, "--steps", 6, "--json").out)
     assert "gradient" in looked["findings"]
     assert "nothing flows through time" in cli("stability", run / "static").refusal

@@ -11,7 +11,10 @@ import tyro
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
 
-DESCRIPTION = "A table of the runs in a folder, best first."
+DESCRIPTION = (
+    "A table of the runs in a folder, task by task, best first: bits a character of held-out text, or the share of "
+    "right answers to a problem."
+)
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,52 @@ def run(words: list[str]) -> int:
     rows = [_row(run, options.folder) for run in find_runs(options.folder)]
     if not rows:
         raise InputError(f"{options.folder}: no runs in it; `peephole train --out {options.folder}/NAME` makes one")
-    rows.sort(key=lambda row: row["held_out"] if row["held_out"] is not None else math.inf)
+    rows.sort(key=_place)
     if options.json:
         for row in rows:
             emit(json.dumps(row, ensure_ascii=False) + "\n")
         return 0
     width = max(len(row["run"]) for row in rows)
-    emit(f"{'run'.ljust(width)}  {'bits held out':>13}  {'steps':>9}  {'minutes':>7}  model\n")
+    emit(f"{'run'.ljust(width)}  {'held out':>13}  {'steps':>9}  {'minutes':>7}  model\n")
     for row in rows:
-        bits = f"{row['held_out'] / math.log(2):.4f}" if row["held_out"] is not None else "-"
-        emit(f"{row['run'].ljust(width)}  {bits:>13}  {row['steps']:>9,}  {row['minutes']:>7.1f}  {row['model']}\n")
+        spent = f"{row['steps']:>9,}  {row['minutes']:>7.1f}"
+        emit(f"{row['run'].ljust(width)}  {_held_out(row):>13}  {spent}  {row['model']}\n")
     return 0
+
+
+def _place(row: dict[str, Any]) -> tuple[bool, bool, str, float]:
+    """What is known before what is not, text first, and each task by its held-out divergence."""
+    value = math.inf if row["held_out"] is None else row["held_out"]
+    return row["task"] is None, row["task"] != "text", row["task"] or "", value
+
+
+def _held_out(row: dict[str, Any]) -> str:
+    if row["held_out"] is None:
+        return "-"
+    return f"{row['held_out'] / math.log(2):.4f} bits" if row["right"] is None else f"{row['right']:.2%} right"
 
 
 def _row(run: Any, parent: Path) -> dict[str, Any]:
     history = run.read_history()
     last = history[-1] if history else {}
-    measured = [row["held_out"] for row in history if "held_out" in row]
+    measured = [row for row in history if "held_out" in row]
+    best = min(measured, key=lambda row: row["held_out"]) if measured else {}
+    task = None
     try:
-        settings = run.read_config()["settings"]
+        config = run.read_config()
+        task, settings = config["task"], config["settings"]
         model = f"{settings['model']['cell']} {settings['model']['layers']}×{settings['model']['hidden_size']}"
+        net = settings.get("net", "recurrent")
+        model = {"static": "static net", "by hand": f"{model}, weights set by hand"}.get(net, model)
+        if task != "text":
+            model = f"{task}, {model}"
     except (InputError, KeyError) as error:
         model = str(error)
     return {
         "run": str(run.folder.relative_to(parent.absolute())),
-        "held_out": min(measured) if measured else None,
+        "task": task,
+        "held_out": best.get("held_out"),
+        "right": best.get("right"),
         "steps": last.get("step", 0),
         "minutes": last.get("seconds", 0.0) / 60,
         "model": model + (", training now" if run.is_training() else ""),
