@@ -4,7 +4,7 @@ Uncompiled code differentiates the reference directly; a compiled graph calls th
 step of the loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,7 +19,9 @@ def refusal(call: Call) -> str | None:
     return None
 
 
-def run(operands: Operands) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(
+    operands: Operands, passing: Callable[[int, str, Tensor], Tensor] | None = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """`reference.run` with operands of any floating dtype; states and arithmetic as `state_dtype` says."""
     x, wide = operands.x, state_dtype(operands.dtype)
     y, finals = reference.run(
@@ -32,6 +34,7 @@ def run(operands: Operands) -> tuple[Tensor, tuple[Tensor, ...]]:
         operands.reverse,
         operands.recurrent_mask,
         operands.zoneout,
+        passing,
     )
     return y.to(operands.dtype), finals
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from peephole.reference.passing import Passing, unchanged
 from peephole.reference.preactivation import by_gate, dropped, from_input, from_state, normalised
 from peephole.spec import CellSpec
 
@@ -13,6 +14,7 @@ def step(
     states: tuple[Tensor, ...],
     weights: dict[str, Tensor],
     recurrent_mask: Tensor | None = None,
+    see: Passing = unchanged,
 ) -> tuple[Tensor, ...]:
     """One step; x `[B, I]`, h `[B, H]`.
 
@@ -23,13 +25,17 @@ def step(
     (h,) = states
     seen = dropped(h, recurrent_mask)
     z_x, z_h = by_gate(spec, from_input(x, weights)), by_gate(spec, from_state(seen, weights))
-    reset_gate = 1.0 if spec.reset == "none" else torch.sigmoid(normalised(spec, "r", z_x["r"] + z_h["r"], weights))
-    update_gate = torch.sigmoid(normalised(spec, "z", z_x["z"] + z_h["z"], weights))
+
+    def gate(name: str) -> Tensor:
+        return see(name, torch.sigmoid(see(f"z_{name}", normalised(spec, name, z_x[name] + z_h[name], weights))))
+
+    reset_gate = 1.0 if spec.reset == "none" else gate("r")
+    update_gate = gate("z")
     if spec.reset == "before":
         recurrent = by_gate(spec, from_state(reset_gate * seen, weights))["n"]
     else:
         recurrent = reset_gate * z_h["n"]
-    candidate = torch.tanh(normalised(spec, "n", z_x["n"] + recurrent, weights))
+    candidate = see("n", torch.tanh(see("z_n", normalised(spec, "n", z_x["n"] + recurrent, weights))))
     kept = update_gate if spec.update == "keeps" else 1 - update_gate
     written = 1 - update_gate if spec.update == "keeps" else update_gate
-    return (written * candidate + kept * h,)
+    return (see("h", written * candidate + kept * h),)

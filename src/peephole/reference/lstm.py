@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from peephole.reference.passing import Passing, unchanged
 from peephole.reference.preactivation import by_gate, dropped, from_input, from_state, normalised
 from peephole.spec import CellSpec
 
@@ -13,6 +14,7 @@ def step(
     states: tuple[Tensor, ...],
     weights: dict[str, Tensor],
     recurrent_mask: Tensor | None = None,
+    see: Passing = unchanged,
 ) -> tuple[Tensor, ...]:
     """One step of the constant error carousel and its gates. x `[B, I]`, h `[B, H]` or `[B, P]`, c `[B, H]`.
 
@@ -32,22 +34,24 @@ def step(
         if gate in peephole_of:
             seen = peephole_of[gate]
             total = total + (cell_state @ seen.T if spec.peephole == "full" else cell_state * seen)
-        return normalised(spec, gate, total, weights)
+        return see(f"z_{gate}", normalised(spec, gate, total, weights))
 
     gates: dict[str, Tensor] = {}
     for gate in ("i", "f"):
         if gate in z:
-            gates[gate] = torch.sigmoid(pre_activation(gate, c))
+            gates[gate] = see(gate, torch.sigmoid(pre_activation(gate, c)))
     input_gate = gates["i"] if spec.input_gate else 1.0
     forget_gate = gates["f"] if "f" in gates else (1 - input_gate if spec.coupled else 1.0)
     candidate = pre_activation("g", c)
     if spec.input_activation:
         candidate = torch.tanh(candidate)
-    c = forget_gate * c + input_gate * candidate
+    candidate = see("g", candidate)
+    c = see("c", forget_gate * c + input_gate * candidate)
     if spec.output_gate:
-        gates["o"] = torch.sigmoid(pre_activation("o", c))
+        gates["o"] = see("o", torch.sigmoid(pre_activation("o", c)))
     output_gate = gates["o"] if spec.output_gate else 1.0
     h = output_gate * (torch.tanh(c) if spec.output_activation else c)
     if spec.projected:
         h = h @ weights["weight_hr"].T
+    h = see("h", h)
     return (h, c, *gates.values()) if spec.gate_recurrence else (h, c)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from peephole.reference.passing import Passing, unchanged
 from peephole.reference.preactivation import dropped, from_input, from_state, normalised
 from peephole.spec import CellSpec
 
@@ -21,6 +22,7 @@ def step(
     states: tuple[Tensor, ...],
     weights: dict[str, Tensor],
     recurrent_mask: Tensor | None = None,
+    see: Passing = unchanged,
 ) -> tuple[Tensor, ...]:
     """h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); x `[B, I]`, states `[B, H]`.
 
@@ -31,7 +33,7 @@ def step(
     z = from_input(x, weights)
     if spec.residual != "input":
         z = z + from_state(torch.cat([dropped(past, recurrent_mask) for past in states], dim=-1), weights)
-    new = ACTIVATIONS[spec.nonlinearity](normalised(spec, "h", z, weights))
+    new = ACTIVATIONS[spec.nonlinearity](see("z_h", normalised(spec, "h", z, weights)))
     if spec.residual != "none":
         new = h + new
-    return (new, *states[:-1])
+    return (see("h", new), *states[:-1])

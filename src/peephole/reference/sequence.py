@@ -7,9 +7,10 @@ from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.reference import gru, lstm, rnn
+from peephole.reference.passing import Passing, unchanged
 from peephole.spec import BUILT_IN, CellSpec
 
-Step = Callable[[CellSpec, Tensor, tuple[Tensor, ...], dict[str, Tensor], Tensor | None], tuple[Tensor, ...]]
+Step = Callable[..., tuple[Tensor, ...]]  # spec, x, states, weights, recurrent mask, and what sees its numbers
 STEPS: dict[str, Step] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
 
 
@@ -23,6 +24,7 @@ def run(
     reverse: bool = False,
     recurrent_mask: Tensor | None = None,
     zoneout: Sequence[Tensor | None] = (),
+    passing: Callable[[int, str, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction over a sequence.
 
@@ -32,11 +34,13 @@ def run(
     begins inside the row, before its end; no state crosses the border between steps t-1 and t. `recurrent_mask` `[B,
     H]` multiplies h on its way into the recurrent product. `zoneout`, for each state none or how much of it each step
     keeps, `[T, B, ·]` or of a size that broadcasts to it: 0 and 1 while training, a share at evaluation (Krueger et al.
-    2017). Returns y `[T, B, H]` (or P) and the final states.
+    2017). `passing` sees every step's numbers, (t, name, value), and may put others in their place (`Passing`); a state
+    of which zoneout keeps a part it sees after that. Returns y `[T, B, H]` (or P) and the final states.
     """
     step = STEPS[spec.family]
     named = dict(zip(spec.parameter_names(), weights, strict=True))
     kept_shares = [None if kept is None else kept.expand(x.shape[0], -1, -1) for kept in zoneout]
+    zoned = {name for name, kept in zip(spec.states, zoneout, strict=False) if kept is not None}
     current = tuple(states)
     steps = x.shape[0]
     if resets is not None and lengths is not None:
@@ -47,7 +51,8 @@ def run(
         if resets is not None and border < steps:
             current = tuple(state.masked_fill(resets[border, :, None], 0.0) for state in current)
         versions = _versions(current)
-        following = step(spec, x[t], current, named, recurrent_mask)
+        see = unchanged if passing is None else _at_step(passing, t, zoned)
+        following = step(spec, x[t], current, named, recurrent_mask, see)
         if spec.family not in BUILT_IN:
             _check_states(spec, following, current, t)
             if _versions(current) != versions:
@@ -59,6 +64,11 @@ def run(
                 new if kept is None else kept[t] * old + (1 - kept[t]) * new
                 for new, old, kept in zip(following, current, kept_shares, strict=True)
             )
+        if passing is not None:
+            following = tuple(
+                passing(t, name, new) if name in zoned else new
+                for name, new in zip(spec.states, following, strict=True)
+            )
         output = following[0]
         if lengths is not None:
             alive = (t < lengths)[:, None]
@@ -67,6 +77,15 @@ def run(
         outputs[t] = output
         current = following
     return torch.stack(outputs), current
+
+
+def _at_step(passing: Callable[[int, str, Tensor], Tensor], t: int, zoned: set[str]) -> Passing:
+    """What a step at time t shows its numbers to; states that zoneout mixes are shown when it has."""
+
+    def see(name: str, value: Tensor) -> Tensor:
+        return value if name in zoned else passing(t, name, value)
+
+    return see
 
 
 def _versions(states: tuple[Tensor, ...]) -> list[int]:
