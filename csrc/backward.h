@@ -186,6 +186,7 @@ class BackwardSequence : public Sequence<P> {
 
   PEEPHOLE_INLINE void put_dz(const Step& s, int block, int slot, long row, V value) {
     store_operand<P>(dz(s, block, slot, row), value);
+    if (slot < this->gates_) this->show_gate(this->layer_.dz, s, slot, block, row, value);
   }
 
   // dz of the step after times the transposed weights: what reaches state k through a product.

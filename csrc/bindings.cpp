@@ -123,6 +123,7 @@ Layer read_call(const Numbers& cell, const Numbers& sizes, const Numbers& pointe
 void forward(const std::string& instructions, const Numbers& cell, const Numbers& sizes, const Numbers& pointers) {
   kernels_called(instructions).forward(read_call(cell, sizes, pointers, [](Layer& layer, Reader& read, int states) {
     layer.checkpoints = read.pointer<>();
+    layer.preactivations = read.pointer<>();
     for (int k = 0; k < states; k++) layer.finals[k] = read.pointer<>();
   }));
 }
@@ -135,6 +136,9 @@ void backward(const std::string& instructions, const Numbers& cell, const Number
     for (auto& weight : layer.dweights) weight = read.pointer<>();
     for (int k = 0; k < states; k++) layer.dfinals[k] = read.pointer<>();
     for (int k = 0; k < states; k++) layer.dstates[k] = read.pointer<>();
+    layer.dhidden = read.pointer<>();
+    layer.dcell = read.pointer<>();
+    layer.dz = read.pointer<>();
   }));
 }
 
@@ -142,6 +146,11 @@ long saved_size(const std::string& instructions, const Numbers& cell, const Numb
   int states;
   const Layer layer = read_layer(cell, sizes, states);
   return kernels_called(instructions).saved_size(layer);
+}
+
+// Numbers to a vector: how wide the blocks of what forward saves are.
+long lanes(const std::string& instructions, bool full) {
+  return kernels_called(instructions).bytes / long(full ? sizeof(double) : sizeof(float));
 }
 
 std::vector<std::string> supported() {
@@ -294,6 +303,7 @@ NB_MODULE(_core, m) {
   using Released = nb::call_guard<nb::gil_scoped_release>;
   m.def("supported", &supported);
   m.def("saved_size", &saved_size);
+  m.def("lanes", &lanes);
   m.def("room", &room);
   m.def("forward", &forward, Released());
   m.def("backward", &backward, Released());

@@ -74,6 +74,12 @@ struct Layer {
   void* dtable;                     // [V, G H] Real, added to; with symbols
   void* dstates[MAX_STATES];        // [B, units] Real
   void* dweights[WEIGHTS];          // as the weights, in Real; null: not wanted. Added to what is there
+
+  // What a trace looks at, or null; Real, steps in the order of time.
+  void* preactivations;             // forward: [T, B, G H], what enters the activations
+  void* dhidden;                    // backward: [T, B, units of h], all that reaches h_t; unwritten past a row's end
+  void* dcell;                      // [T, B, H], likewise of an LSTM's c_t
+  void* dz;                         // [T, B, G H], of the pre-activations, before they are normalised
 };
 
 }  // namespace peephole

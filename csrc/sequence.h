@@ -175,6 +175,18 @@ class Sequence {
   }
   long time_of(long n) const { return layer_.reverse ? layer_.steps - 1 - n : n; }
 
+  // Into what a trace looks at: a vector of a gate's units, or of a state's.
+  PEEPHOLE_INLINE void show_gate(void* to, const Step& s, int gate, int block, long row, V value) const {
+    if (!to) return;
+    Real* place = static_cast<Real*>(to) + ((s.t * batch_ + row) * gates_ + gate) * hidden_ + long(block) * LANE;
+    store_external<Real>(place, value, lanes_of(hidden_, block));
+  }
+  PEEPHOLE_INLINE void show_state(void* to, const Step& s, long size, int block, long row, V value) const {
+    if (!to) return;
+    store_external<Real>(static_cast<Real*>(to) + (s.t * batch_ + row) * size + long(block) * LANE, value,
+                         lanes_of(size, block));
+  }
+
   V parameter(const Real* from, int index, int block) const { return load(from + (long(index) * units_ + block) * LANE); }
 
   V kept_share(int k, const Step& s, int block, long row) const {
@@ -271,6 +283,7 @@ class Sequence {
     if (k == 0) {
       total = total + load_external<Real>(external(layer_.dy, s.t, row, block, states_[0].size),
                                           lanes_of(states_[0].size, block));
+      show_state(layer_.dhidden, s, states_[0].size, block, row, total);
     }
     if (!layer_.zoneout[k].data) return {total, V{}};
     const V kept = kept_share(k, s, block, row) * total;

@@ -104,6 +104,7 @@ class GruForward : public ForwardSequence<P> {
   PEEPHOLE_INLINE V gate(const Step& s, int slot, int block, long row) {
     V z = load(this->z(s, block, slot, row));
     if (this->cell_.layer_norm) z = this->normalise(s, slot, block, row, z);
+    this->show_gate(this->layer_.preactivations, s, slot, block, row, z);
     z = sigmoid<Real>(z);
     this->keep(s, slot, block, row, z);
     return z;
@@ -122,6 +123,7 @@ class GruForward : public ForwardSequence<P> {
 
   PEEPHOLE_INLINE void finish(const Step& s, int block, long row, V update, V candidate) {
     const V before = load(this->states_[0].value + this->at(block, row));
+    this->show_gate(this->layer_.preactivations, s, shape_.candidate, block, row, candidate);
     candidate = tanh<Real>(candidate);
     this->keep(s, shape_.candidate, block, row, candidate);
     this->keep(s, shape_.saved_before, block, row, before);
@@ -136,10 +138,17 @@ class GruForward : public ForwardSequence<P> {
     for (long row = first; row < last; row++) {
       const Real* z = at.z + row * this->LANE;
       const V before = load(at.value + row * this->LANE), from_state = load(z + 3 * at.z_slot);
-      const V reset = sigmoid<Real>(load(z)), update = sigmoid<Real>(load(z + at.z_slot));
-      const V candidate = tanh<Real>(load(z + 2 * at.z_slot) + reset * from_state);
+      const V zr = load(z), zz = load(z + at.z_slot);
+      const V reset = sigmoid<Real>(zr), update = sigmoid<Real>(zz);
+      const V zn = load(z + 2 * at.z_slot) + reset * from_state;
+      const V candidate = tanh<Real>(zn);
       const V kept = writes ? Real(1) - update : update;
       this->put_hidden(at, row, mixed(kept, before, candidate));
+      if (this->layer_.preactivations) {
+        this->show_gate(this->layer_.preactivations, s, 0, block, row, zr);
+        this->show_gate(this->layer_.preactivations, s, 1, block, row, zz);
+        this->show_gate(this->layer_.preactivations, s, 2, block, row, zn);
+      }
       if (!at.saved) continue;
       Real* saved = at.saved + row * this->LANE;
       store(saved, reset);
@@ -338,11 +347,18 @@ class GruBackward : public BackwardSequence<P> {
       const V written = writes ? update : other, kept = writes ? other : update;
       const V difference = writes ? candidate - before : before - candidate;
       const V dcandidate = dh * written * (Real(1) - candidate * candidate);
+      const V dreset = dcandidate * from_state * reset * (Real(1) - reset), dupdate = dh * difference * update * other;
       store(direct + here, dh * kept);
-      store_operand<P>(at.dz + here, dcandidate * from_state * reset * (Real(1) - reset));
-      store_operand<P>(at.dz + at.dz_slot + here, dh * difference * update * other);
+      store_operand<P>(at.dz + here, dreset);
+      store_operand<P>(at.dz + at.dz_slot + here, dupdate);
       store_operand<P>(at.dz + 2 * at.dz_slot + here, dcandidate);
       store_operand<P>(at.dz + 3 * at.dz_slot + here, dcandidate * reset);
+      if (this->layer_.dhidden) {
+        this->show_state(this->layer_.dhidden, s, this->hidden_, block, row, dh);
+        this->show_gate(this->layer_.dz, s, 0, block, row, dreset);
+        this->show_gate(this->layer_.dz, s, 1, block, row, dupdate);
+        this->show_gate(this->layer_.dz, s, 2, block, row, dcandidate);
+      }
     }
   }
 

@@ -126,6 +126,10 @@ class LstmForward : public ForwardSequence<P> {
     return z;
   }
 
+  PEEPHOLE_INLINE void show(const Step& s, int gate, int block, long row, V z) const {
+    this->show_gate(this->layer_.preactivations, s, shape_.slot[gate], block, row, z);
+  }
+
   PEEPHOLE_INLINE void feed_back(const Step& s, int gate, int block, long row, V value) {
     if (!this->cell_.gate_recurrence) return;
     for (size_t k = 0; k < shape_.sigmoid_slots.size(); k++) {
@@ -137,6 +141,9 @@ class LstmForward : public ForwardSequence<P> {
   PEEPHOLE_INLINE V renew(const Step& s, int block, long row, V before, const V (&z)[4]) {
     const Switches& cell = this->cell_;
     V input = splat(Real(1)), forget = splat(Real(1));
+    for (int gate = 0; gate < 3; gate++) {
+      if (shape_.slot[gate] >= 0) show(s, gate, block, row, z[gate]);
+    }
     if (shape_.slot[0] >= 0) {
       input = sigmoid<Real>(z[0]);
       this->keep(s, shape_.slot[0], block, row, input);
@@ -158,6 +165,7 @@ class LstmForward : public ForwardSequence<P> {
   PEEPHOLE_INLINE void finish(const Step& s, int block, long row, V cell, V z) {
     V shown = this->cell_.output_activation ? tanh<Real>(cell) : cell;
     if (shape_.slot[3] >= 0) {
+      show(s, 3, block, row, z);
       const V output = sigmoid<Real>(z);
       this->keep(s, shape_.slot[3], block, row, output);
       feed_back(s, 3, block, row, output);
@@ -193,16 +201,23 @@ class LstmForward : public ForwardSequence<P> {
       const Real* z = at.z + row * this->LANE;
       const V before = load(cell_state + row * this->LANE);
       V zi = load(z), zf = load(z + at.z_slot), zo = load(z + 3 * at.z_slot);
+      const V zg = load(z + 2 * at.z_slot);
       if constexpr (DIAGONAL) {
         zi = zi + of_input * before;
         zf = zf + of_forget * before;
       }
-      const V input = sigmoid<Real>(zi), forget = sigmoid<Real>(zf), candidate = tanh<Real>(load(z + 2 * at.z_slot));
+      const V input = sigmoid<Real>(zi), forget = sigmoid<Real>(zf), candidate = tanh<Real>(zg);
       const V cell = forget * before + input * candidate;
       if constexpr (DIAGONAL) zo = zo + of_output * cell;
       const V output = sigmoid<Real>(zo);
       store(cell_state + row * this->LANE, cell);
       this->put_hidden(at, row, output * tanh<Real>(cell));
+      if (this->layer_.preactivations) {
+        show(s, 0, block, row, zi);
+        show(s, 1, block, row, zf);
+        show(s, 2, block, row, zg);
+        show(s, 3, block, row, zo);
+      }
       if (!at.saved) continue;
       Real* saved = at.saved + row * this->LANE;
       store(saved, input);

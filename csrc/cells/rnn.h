@@ -83,7 +83,8 @@ class RnnForward : public ForwardSequence<P> {
   void plain(const Step& s, int block, long first, long last) {
     const auto at = this->rows_of(s, block);
     for (long row = first; row < last; row++) {
-      const V value = activated(NONLINEARITY, load(at.z + row * this->LANE));
+      const V z = load(at.z + row * this->LANE), value = activated(NONLINEARITY, z);
+      show(s, block, row, z);
       this->put_hidden(at, row, value);
       if (at.saved) store(at.saved + row * this->LANE, value);
     }
@@ -107,6 +108,10 @@ class RnnForward : public ForwardSequence<P> {
     }
   }
 
+  PEEPHOLE_INLINE void show(const Step& s, int block, long row, V z) const {
+    this->show_gate(this->layer_.preactivations, s, 0, block, row, z);
+  }
+
   PEEPHOLE_INLINE void finish(const Step& s, int block, long row, V value) {
     this->keep(s, 0, block, row, value);
     const V before = load(this->states_[0].value + this->at(block, row));
@@ -119,7 +124,11 @@ class RnnForward : public ForwardSequence<P> {
 
 
   void activate(const Step& s, int block, long first, long last) {
-    for (long row = first; row < last; row++) finish(s, block, row, activated(load(this->z(s, block, 0, row))));
+    for (long row = first; row < last; row++) {
+      const V z = load(this->z(s, block, 0, row));
+      show(s, block, row, z);
+      finish(s, block, row, activated(z));
+    }
   }
 
   void gather(const Step& s, int block, long first, long last) {
@@ -132,7 +141,9 @@ class RnnForward : public ForwardSequence<P> {
 
   void activate_normalised(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
-      finish(s, block, row, activated(this->normalise(s, 0, block, row, load(this->z(s, block, 0, row)))));
+      const V z = this->normalise(s, 0, block, row, load(this->z(s, block, 0, row)));
+      show(s, block, row, z);
+      finish(s, block, row, activated(z));
     }
   }
 
@@ -172,7 +183,9 @@ class RnnForward : public ForwardSequence<P> {
   void share_out(const Step& s, int block, long first, long last) {
     for (long row = first; row < last; row++) {
       const Real* found = this->moments_.whole(s.member, SOFTMAX, row);
-      finish(s, block, row, exp<Real>(load(this->z(s, block, 0, row)) - found[0]) * found[1]);
+      const V z = load(this->z(s, block, 0, row));
+      show(s, block, row, z);
+      finish(s, block, row, exp<Real>(z - found[0]) * found[1]);
     }
   }
 };
@@ -242,7 +255,12 @@ class RnnBackward : public BackwardSequence<P> {
         dvalue = dvalue + load(direct + here);
         store(direct + here, V{});
       }
-      store_operand<P>(at.dz + here, sloped(NONLINEARITY, load(at.saved + here), dvalue));
+      const V dz = sloped(NONLINEARITY, load(at.saved + here), dvalue);
+      store_operand<P>(at.dz + here, dz);
+      if (this->layer_.dhidden) {
+        this->show_state(this->layer_.dhidden, s, this->hidden_, block, row, dvalue);
+        this->show_gate(this->layer_.dz, s, 0, block, row, dz);
+      }
     }
   }
 

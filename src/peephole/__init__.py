@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from peephole.data.config import TextData as TextData
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
+    from peephole.inside.effect import effect as effect
+    from peephole.inside.effect import effects as effects
+    from peephole.inside.intervention import ablate as ablate
+    from peephole.inside.intervention import clamp as clamp
+    from peephole.inside.intervention import scale as scale
+    from peephole.inside.intervention import swap as swap
+    from peephole.inside.trace import trace as trace
     from peephole.models.config import ModelConfig as ModelConfig
     from peephole.nn.cells import Cell as Cell
     from peephole.nn.cells import GRUCell as GRUCell
@@ -49,6 +56,13 @@ _HOMES = {
     "from_torch": "nn.exchange",
     "to_torch": "nn.exchange",
     "explain_backend": "nn.explanation",
+    "trace": "inside.trace",
+    "clamp": "inside.intervention",
+    "scale": "inside.intervention",
+    "ablate": "inside.intervention",
+    "swap": "inside.intervention",
+    "effect": "inside.effect",
+    "effects": "inside.effect",
     "Stream": "streams.stream",
     "Snapshot": "streams.snapshot",
     "load": "tasks",
@@ -78,6 +92,13 @@ __all__ = [  # noqa: RUF022
     "from_torch",
     "to_torch",
     "explain_backend",
+    "trace",
+    "clamp",
+    "scale",
+    "ablate",
+    "swap",
+    "effect",
+    "effects",
     "Stream",
     "Snapshot",
     "load",

@@ -87,3 +87,34 @@ class Operands:
         """For each state how much of it each step keeps; empty without zoneout."""
         kept = [mask if mask.numel() else None for mask in self.masks[1:]]
         return kept if any(mask is not None for mask in kept) else []
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Which steps, rows and units of `[T, B, units]` are wanted: ascending int64 indices, or None for all."""
+
+    steps: Tensor | None = None
+    rows: Tensor | None = None
+    units: Tensor | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.steps is None and self.rows is None and self.units is None
+
+    def of(self, values: Tensor) -> Tensor:
+        """What is wanted of `values` `[T, B, units]`; units that it has not are left out."""
+        if self.steps is not None:
+            values = values[self.steps]
+        if self.rows is not None:
+            values = values[:, self.rows]
+        if self.units is not None:
+            values = values[..., self.units[self.units < values.shape[-1]]]
+        return values
+
+    def within(self, start: int, stop: int) -> "Selection":
+        """The same of a piece of the steps, counted from its first."""
+        if self.steps is None:
+            return self
+        steps = self.steps[(self.steps >= start) & (self.steps < stop)] - start
+        return Selection(steps, self.rows, self.units)

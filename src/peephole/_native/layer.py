@@ -5,6 +5,7 @@ Saved for the backward, per step and row in one axis, float32 (float64 for float
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
@@ -198,9 +199,16 @@ def _with_plain_masks(operands: Operands) -> Operands:
 
 
 def run_forward(
-    operands: Operands, saved: Tensor | None, checkpoints: Tensor | None = None, checkpoint_every: int = 0
+    operands: Operands,
+    saved: Tensor | None,
+    checkpoints: Tensor | None = None,
+    checkpoint_every: int = 0,
+    preactivations: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """y `[T, B, H]` (or P) and the final states; `saved` and `checkpoints` are filled where they are given."""
+    """y `[T, B, H]` (or P) and the final states.
+
+    `saved`, `checkpoints` and `preactivations` `[T, B, G·H]` are filled where they are given.
+    """
     assert core is not None
     operands = _with_plain_masks(operands)
     x, states = operands.x, operands.states
@@ -208,7 +216,7 @@ def run_forward(
     wide = state_dtype(operands.dtype)
     finals = [torch.empty(state.shape, dtype=wide) for state in states]
     pointers = _inputs(operands)
-    pointers.add(y, saved, checkpoints, *finals)
+    pointers.add(y, saved, checkpoints, preactivations, *finals)
     core.forward(chosen(), cell_numbers(operands.spec.code), _sizes(operands, checkpoint_every), pointers.numbers)
     return y, tuple(final.to(state.dtype) for final, state in zip(finals, states, strict=True))
 
@@ -237,6 +245,30 @@ def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...],
     return y, finals, y.new_empty(0) if saved is None else saved
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a backward leaves for a trace, in the dtype of the states: gradients of h_t `[T, B, H]` (or P), of an LSTM's
+    c_t `[T, B, H]`, both unwritten past a row's end, and of the pre-activations before they are normalised
+    `[T, B, G·H]`.
+    """
+
+    dhidden: Tensor
+    dcell: Tensor | None
+    dz: Tensor
+
+    @staticmethod
+    def room(operands: Operands) -> "Shown":
+        """For the steps of `operands`."""
+        wide, sizes = state_dtype(operands.dtype), [state.shape[-1] for state in operands.states]
+        steps, batch = operands.x.shape[:2]
+        cell = operands.spec.family == "lstm"
+        return Shown(
+            room_for((steps, batch, sizes[0]), wide),
+            room_for((steps, batch, sizes[1]), wide) if cell else None,
+            room_for((steps, batch, operands.weights[0].shape[0]), wide),
+        )
+
+
 def run_backward(
     operands: Operands,
     grads: Sequence[Tensor],
@@ -244,8 +276,11 @@ def run_backward(
     saved: Tensor,
     dx: Tensor | None,
     dweights: Sequence[Tensor],
+    shown: Shown | None = None,
 ) -> list[Tensor]:
-    """Fills dx, adds to `dweights` (in the dtype of the states; maybe none), returns the initial states' gradients."""
+    """Fills dx and what is `shown`, adds to `dweights` (in the dtype of the states; maybe none), returns the initial
+    states' gradients.
+    """
     assert core is not None
     operands = _with_plain_masks(operands)
     states, wide = operands.states, state_dtype(operands.dtype)
@@ -258,6 +293,7 @@ def run_backward(
     pointers.add(*(named.get(name) for name in WEIGHTS))
     pointers.add(*(_plain(grad, wide) for grad in grads[1:]))
     pointers.add(*dstates)
+    pointers.add(*((shown.dhidden, shown.dcell, shown.dz) if shown is not None else (None, None, None)))
     core.backward(chosen(), cell_numbers(operands.spec.code), _sizes(operands, 0), pointers.numbers)
     return [grad.to(state.dtype) for grad, state in zip(dstates, states, strict=True)]
 
@@ -270,10 +306,11 @@ def backward(
     saved: Tensor,
     wants_x: bool = True,
     wants_weights: bool = True,
+    shown: Shown | None = None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Gradients of x, of each initial state and of each weight; those of x or weights are left out if not wanted."""
     dx, sums = new_gradients(operands, wants_x, wants_weights)
-    dstates = run_backward(operands, grads, y, saved, dx, sums)
+    dstates = run_backward(operands, grads, y, saved, dx, sums, shown)
     return finished(operands, dx, dstates, sums)
 
 

@@ -5,13 +5,13 @@ a segment's forward anew with everything saved, and goes back over it, for a thi
 are the same bits as without; those of weights are the same sums, taken segment by segment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from peephole._native.layer import finished, new_gradients, new_saved, run_backward, run_forward
+from peephole._native.layer import Shown, finished, new_gradients, new_saved, run_backward, run_forward
 from peephole._native.layer import refusal as refusal
 from peephole.operands import Operands, state_dtype
 
@@ -34,6 +34,15 @@ def forward(operands: Operands, save: bool) -> tuple[Tensor, tuple[Tensor, ...],
     return *run_forward(operands, None, checkpoints, STEPS), checkpoints
 
 
+def segment(operands: Operands, saved: Tensor, number: int) -> tuple[int, Operands]:
+    """A segment, counted along the walk: its first step in time, and its operands by themselves."""
+    steps, batch = operands.x.shape[:2]
+    begin, end = number * STEPS, min((number + 1) * STEPS, steps)  # of the walk
+    start, stop = (steps - end, steps - begin) if operands.reverse else (begin, end)
+    states = _states(saved[number], [state.shape[-1] for state in operands.states], batch)
+    return start, _piece(operands, start, stop, states, number == 0)
+
+
 def backward(
     operands: Operands,
     grads: Sequence[Tensor],
@@ -42,22 +51,25 @@ def backward(
     saved: Tensor,
     wants_x: bool = True,
     wants_weights: bool = True,
+    show: Callable[[int, Operands, Tensor, Tensor, Shown], None] | None = None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Gradients of x, of each initial state and of each weight; those of x or weights are left out if not wanted."""
-    steps, batch = operands.x.shape[:2]
+    """Gradients of x, of each initial state and of each weight; those of x or weights are left out if not wanted.
+
+    `show` gets, segment by segment, its first step, operands, y, what was saved of it, and what its backward shows.
+    """
     dx, sums = new_gradients(operands, wants_x, wants_weights)
     carried = list(grads[1:])
-    for segment in reversed(range(saved.shape[0])):
-        begin, end = segment * STEPS, min((segment + 1) * STEPS, steps)  # of the walk
-        start, stop = (steps - end, steps - begin) if operands.reverse else (begin, end)
-        states = _states(saved[segment], [state.shape[-1] for state in operands.states], batch)
-        piece = _piece(operands, start, stop, states, segment == 0)
-        room = new_saved(piece)
+    for number in reversed(range(saved.shape[0])):
+        start, piece = segment(operands, saved, number)
+        stop = start + piece.x.shape[0]
+        room, shown = new_saved(piece), None if show is None else Shown.room(piece)
         run_forward(piece, room)
         part = None if dx is None else dx[start:stop]
         dy = grads[0][start:stop]
-        carried = run_backward(piece, [dy, *carried], y[start:stop], room, part, sums)
-        if segment and operands.resets is not None:
+        carried = run_backward(piece, [dy, *carried], y[start:stop], room, part, sums, shown)
+        if show is not None and shown is not None:
+            show(start, piece, y[start:stop], room, shown)
+        if number and operands.resets is not None:
             carried = _cut(carried, operands, start, stop)
     dstates = [grad.to(state.dtype) for grad, state in zip(carried, operands.states, strict=True)]
     return finished(operands, dx, dstates, sums)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from peephole.errors import InputError
 from peephole.nn.construction import arguments_text, check_backend, check_keys, check_projection, check_sizes
 from peephole.nn.initialisation import check_initialisation, initialise
+from peephole.nn.inside import Inside, options_of
 from peephole.nn.noise import Noise, noise_seed
 from peephole.ops import run_layer, serves_symbols
 from peephole.ops.checks import check_lengths
@@ -42,6 +43,8 @@ class Recurrent(nn.Module):
     an int or an int64 scalar, from which that noise, not `dropout`, is drawn while training (else torch's generator
     gives one).
     """
+
+    _inside: tuple[Inside, ...] = ()  # who looks on, or takes a hand, at the moment
 
     def __init__(
         self,
@@ -230,6 +233,8 @@ class Recurrent(nn.Module):
         drawn = noise_seed(seed, x.device) if self.training and self.noise.any else None
         learned = self._learned() if resets is not None else []
         finals: list[tuple[Tensor, ...]] = []
+        for inside in self._inside:
+            inside.begin(self, x.shape[0], x.shape[1], lengths)
         output, folded = x, embedding is not None and self._folds(x, embedding)
         if embedding is not None:
             output = x[..., 0] if folded else nn.functional.embedding(x[..., 0], embedding)
@@ -258,6 +263,7 @@ class Recurrent(nn.Module):
                     reverse=direction == 1,
                     backend=self.backend,
                     recompute=self.recompute,
+                    **options_of(self._inside, self, layer, direction == 1),
                 )
                 sides.append(y)
                 finals.append(last)

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from peephole.operands import Operands, state_dtype
-from peephole.ops import equations, straight
+from peephole.ops import straight
 from peephole.ops.checks import check_operands
 from peephole.ops.operators import OPERATORS
 from peephole.ops.support import choose_kernel
+from peephole.ops.tracing import Record, beside
+from peephole.ops.tracing.beside import Change
+from peephole.ops.tracing.record import Piece
 from peephole.spec import CellSpec
 
 STEPS_PER_CUT = 16  # a library kernel's call costs about as much as this many single steps
@@ -30,6 +33,8 @@ def run_layer(
     reverse: bool = False,
     backend: str = "auto",
     recompute: bool = False,
+    record: Record | None = None,
+    change: Change | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction.
 
@@ -37,7 +42,9 @@ def run_layer(
     them; weights as `spec.parameter_names()` orders them; `lengths` int64 `[B]`; `resets` bool `[T, B]`; `masks` as in
     `Operands` (see `reference.run` for their meaning). A reset starts from zero, or from `fresh`, `[·]` for each state.
     Under autocast operands are cast to its dtype and states stay float32. With `recompute` states alone are saved, and
-    the backward computes the rest again. Returns y `[T, B, H]` (or P) and the final states.
+    the backward computes the rest again. A `record` is filled with what happens inside; `change`, (t, name, value) to
+    value, may replace what the steps make (`reference.passing`), and then the equations run. Returns y `[T, B, H]` (or
+    P) and the final states.
     """
     device = x.device.type
     # Autocast leaves float64 alone everywhere, and does not know tensors without numbers.
@@ -48,20 +55,25 @@ def run_layer(
     operands = Operands(spec, x, list(states), list(weights), lengths, resets, list(masks), reverse)
     operands = replace(operands, states=[state.to(state_dtype(operands.dtype)) for state in states])
     check_operands(operands)
+    piece = None if record is None else record.piece(0, x.shape[0])
     if operands.borders is not None and fresh is not None:
-        return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend, recompute)
-    if resets is not None and lengths is None and not masks and not torch.compiler.is_compiling():
+        return _run_pieces(operands, _cuts(operands.borders, reverse), fresh, backend, recompute, piece, change)
+    if resets is not None and lengths is None and not masks and change is None and not torch.compiler.is_compiling():
         cuts = _cuts(resets, reverse)
         if len(cuts) * STEPS_PER_CUT <= x.shape[0]:
             whole = choose_kernel(
                 backend, spec.code, device, operands.dtype, False, x.shape[1] == 0, False, False, recompute
             )
             if whole in ("onednn", "cudnn"):
-                return _run_pieces(operands, cuts, None, backend, recompute)
-    return _run_whole(operands, backend, recompute)
+                return _run_pieces(operands, cuts, None, backend, recompute, piece, None)
+    return _run_whole(operands, backend, recompute, piece, change)
 
 
-def _run_whole(operands: Operands, backend: str, recompute: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _run_whole(
+    operands: Operands, backend: str, recompute: bool, piece: Piece | None, change: Change | None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    if change is not None:
+        return beside.run(operands, change, piece)
     spec, x = operands.spec, operands.x
     one = empty = False
     if x.shape[0] == 1:  # a branch, so that a compiler guards on it where the size is symbolic
@@ -74,11 +86,11 @@ def _run_whole(operands: Operands, backend: str, recompute: bool) -> tuple[Tenso
         backend, spec.code, x.device.type, operands.dtype, one, empty, masked, noisy, recompute, operands.symbols
     )
     if kernel == "reference" and not recompute and not torch.compiler.is_compiling():
-        return equations.run(operands)
+        return beside.run(operands, None, piece)
     states, weights = list(operands.states), list(operands.weights)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *states, *weights))
-    if straight.goes_straight(operands, kernel):
-        return straight.run(operands, kernel, save)
+    if piece is not None or straight.goes_straight(operands, kernel):
+        return straight.run(operands, kernel, save, piece)
     y, finals, _ = OPERATORS[spec.family](
         x,
         states,
@@ -106,7 +118,13 @@ def _cuts(resets: Tensor, reverse: bool) -> list[int]:
 
 
 def _run_pieces(
-    operands: Operands, cuts: list[int], fresh: Sequence[Tensor] | None, backend: str, recompute: bool
+    operands: Operands,
+    cuts: list[int],
+    fresh: Sequence[Tensor] | None,
+    backend: str,
+    recompute: bool,
+    piece: Piece | None,
+    change: Change | None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The sequence in pieces between the steps at which some row starts anew.
 
@@ -127,7 +145,7 @@ def _run_pieces(
                 torch.where(anew, beginning.to(state.dtype), state)
                 for beginning, state in zip(beginnings, current, strict=True)
             )
-        piece = replace(
+        part = replace(
             operands,
             x=x[start:end],
             states=current,
@@ -135,9 +153,15 @@ def _run_pieces(
             resets=None,
             masks=[*operands.masks[:1], *(_steps(mask, start, end) for mask in operands.masks[1:])],
         )
-        y, current = _run_whole(piece, backend, recompute)
+        within = None if piece is None else piece.piece(start, end)
+        y, current = _run_whole(part, backend, recompute, within, None if change is None else _later(change, start))
         outputs.append(y)
     return torch.cat(outputs[::-1] if operands.reverse else outputs), current
+
+
+def _later(change: Change, start: int) -> Change:
+    """The same for a piece that begins at step `start`."""
+    return lambda t, name, value: change(start + t, name, value)
 
 
 def _steps(mask: Tensor, start: int, end: int) -> Tensor:

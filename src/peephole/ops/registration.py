@@ -70,7 +70,8 @@ def register_cell(
             z = from_input(x, weights)
             if spec.bias:
                 z = z + weights["bias_hh"]
-            following = function(by_gate(spec, z), states, weights)
+            given = {gate: see(f"z_{gate}", rows) for gate, rows in by_gate(spec, z).items()}
+            following = function(given, states, weights)
             if see is unchanged or not isinstance(following, tuple) or len(following) != len(states):
                 return following  # what is wrong with it, the loop says
             return tuple(see(name, state) for name, state in zip(spec.states, following, strict=True))

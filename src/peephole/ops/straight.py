@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from peephole.operands import Operands
 from peephole.ops.operators import BACKWARDS, NoAutocast, given_gradients, parted
 from peephole.ops.support import BACKENDS, KERNELS
+from peephole.ops.tracing import beside
+from peephole.ops.tracing import kernels as traced
+from peephole.ops.tracing.record import Piece
 
 _PLAIN = (Tensor, nn.Parameter)
 
@@ -24,27 +27,36 @@ def goes_straight(operands: Operands, kernel: str) -> bool:
     return all(type(tensor) in _PLAIN for tensor in tensors)
 
 
-def run(operands: Operands, kernel: str, save: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """y `[T, B, H]` (or P) and the final states; `save` where a gradient is wanted."""
+def run(operands: Operands, kernel: str, save: bool, piece: Piece | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """y `[T, B, H]` (or P) and the final states; `save` where a gradient is wanted, `piece` where a trace looks on."""
     if not save:
         with NoAutocast(operands.x.device.type):
-            y, finals, _ = KERNELS[kernel].forward(operands, False)
-        return y, finals
+            y, finals, _ = _forward(operands, kernel, False, piece)
+        return y, tuple(finals)
     tensors = (*operands.states, *operands.weights, *operands.masks)
-    results: tuple[Tensor, ...] = _Layer.apply(operands, kernel, operands.x, *tensors)  # pyright: ignore
+    results: tuple[Tensor, ...] = _Layer.apply(operands, kernel, piece, operands.x, *tensors)  # pyright: ignore
     return results[0], results[1:]
+
+
+def _forward(operands: Operands, kernel: str, save: bool, piece: Piece | None) -> tuple[Tensor, Any, Tensor]:
+    if piece is None:
+        return KERNELS[kernel].forward(operands, save)
+    return traced.forward(operands, kernel, save, piece)
 
 
 class _Layer(torch.autograd.Function):
     """One layer in one direction; what is differentiated comes after the operands that hold it."""
 
     @staticmethod
-    def forward(ctx: Any, operands: Operands, kernel: str, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, operands: Operands, kernel: str, piece: Piece | None, x: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
         with NoAutocast(x.device.type):
-            y, finals, saved = KERNELS[kernel].forward(operands, True)
+            y, finals, saved = _forward(operands, kernel, True, piece)
         ctx.set_materialize_grads(False)  # zeros would cost more than the kernel
         ctx.counts = len(operands.states), len(operands.weights), len(operands.masks)
         ctx.static = operands.spec, kernel, operands.reverse
+        ctx.piece = piece
         ctx.save_for_backward(x, operands.lengths, operands.resets, y, saved, *tensors, *finals)
         return y, *finals
 
@@ -53,17 +65,30 @@ class _Layer(torch.autograd.Function):
         x, lengths, resets, y, saved, *rest = ctx.saved_tensors
         states, weights, masks, finals = parted(rest, ctx.counts)
         spec, kernel, reverse = ctx.static
+        piece: Piece | None = ctx.piece if ctx.piece is not None and ctx.piece.record.gradients else None
         grads = given_gradients(upstream, (y, *finals))
         if torch.is_grad_enabled():  # for derivatives of these gradients
             dx, dstates, dweights = BACKWARDS[spec.family](
                 grads, x, states, weights, lengths, resets, masks, y, finals, saved, spec.code, kernel, reverse
             )
+            if piece is not None:
+                beside.show_gradients(Operands(spec, x, states, weights, lengths, resets, masks, reverse), grads, piece)
         else:
             operands = Operands(spec, x, states, weights, lengths, resets, masks, reverse)
-            wants_x, wants_weights = ctx.needs_input_grad[2], any(ctx.needs_input_grad[3 + len(states) :])
+            wants_x, wants_weights = ctx.needs_input_grad[3], any(ctx.needs_input_grad[4 + len(states) :])
             with NoAutocast(x.device.type):
-                dx, dstates, dweights = KERNELS[kernel].backward(
-                    operands, grads, y, finals, saved, wants_x=wants_x, wants_weights=wants_weights
-                )
-        dx = dx if x.is_floating_point() and ctx.needs_input_grad[2] else None
-        return None, None, dx, *dstates, *(dweights or [None] * len(weights)), *[None] * len(masks)
+                if piece is not None:
+                    dx, dstates, dweights = traced.backward(
+                        operands, kernel, grads, y, finals, saved, piece, wants_x, wants_weights
+                    )
+                else:
+                    dx, dstates, dweights = KERNELS[kernel].backward(
+                        operands, grads, y, finals, saved, **_wishes(kernel, wants_x, wants_weights)
+                    )
+        dx = dx if x.is_floating_point() and ctx.needs_input_grad[3] else None
+        return None, None, None, dx, *dstates, *(dweights or [None] * len(weights)), *[None] * len(masks)
+
+
+def _wishes(kernel: str, wants_x: bool, wants_weights: bool) -> dict[str, bool]:
+    """What the backward may leave out, to kernels that can."""
+    return {"wants_x": wants_x, "wants_weights": wants_weights} if kernel in BACKENDS["native"] else {}

@@ -27,7 +27,7 @@ def step(
     z_x, z_h = by_gate(spec, from_input(x, weights)), by_gate(spec, from_state(seen, weights))
 
     def gate(name: str) -> Tensor:
-        return see(name, torch.sigmoid(see(f"z_{name}", normalised(spec, name, z_x[name] + z_h[name], weights))))
+        return see(name, torch.sigmoid(normalised(spec, name, z_x[name] + z_h[name], weights, see)))
 
     reset_gate = 1.0 if spec.reset == "none" else gate("r")
     update_gate = gate("z")
@@ -35,7 +35,7 @@ def step(
         recurrent = by_gate(spec, from_state(reset_gate * seen, weights))["n"]
     else:
         recurrent = reset_gate * z_h["n"]
-    candidate = see("n", torch.tanh(see("z_n", normalised(spec, "n", z_x["n"] + recurrent, weights))))
+    candidate = see("n", torch.tanh(normalised(spec, "n", z_x["n"] + recurrent, weights, see)))
     kept = update_gate if spec.update == "keeps" else 1 - update_gate
     written = 1 - update_gate if spec.update == "keeps" else update_gate
     return (see("h", written * candidate + kept * h),)

@@ -34,7 +34,7 @@ def step(
         if gate in peephole_of:
             seen = peephole_of[gate]
             total = total + (cell_state @ seen.T if spec.peephole == "full" else cell_state * seen)
-        return see(f"z_{gate}", normalised(spec, gate, total, weights))
+        return normalised(spec, gate, total, weights, see)
 
     gates: dict[str, Tensor] = {}
     for gate in ("i", "f"):

@@ -7,8 +7,9 @@ from torch import Tensor
 Passing = Callable[[str, Tensor], Tensor]
 """Takes the name of a quantity and its value `[B, ·]`, and gives the value that the step goes on with.
 
-Names: a gate or candidate (`i`, `f`, `g`, `o`; `r`, `z`, `n`) after its activation, `z_` and that name before it (after
-layer norm), and a state (`h`, `c`) as it is made: what is put in place of c is what the step's h is made of.
+Names: a gate or candidate (`i`, `f`, `g`, `o`; `r`, `z`, `n`) after its activation, `z_` and that name before it, with
+layer norm also `sum_` before that, and a state (`h`, `c`) as it is made: what is put in place of c is what the step's h
+is made of.
 """
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from peephole.reference.passing import Passing, unchanged
 from peephole.spec import CellSpec
 
 LAYER_NORM_EPSILON = 1e-5  # torch.nn.LayerNorm's
@@ -34,11 +35,16 @@ def dropped(h: Tensor, recurrent_mask: Tensor | None) -> Tensor:
     return h if recurrent_mask is None else h * recurrent_mask
 
 
-def normalised(spec: CellSpec, gate: str, z: Tensor, weights: dict[str, Tensor]) -> Tensor:
-    """Layer normalisation of one gate's pre-activation over its units, if the cell has it (Ba et al. 2016, eq. 3–4)."""
+def normalised(spec: CellSpec, gate: str, z: Tensor, weights: dict[str, Tensor], see: Passing = unchanged) -> Tensor:
+    """What enters one gate's activation: its pre-activation, with layer normalisation over its units if the cell has it
+    (Ba et al. 2016, eq. 3–4).
+    """
     if not spec.layer_norm:
-        return z
+        return see(f"z_{gate}", z)
+    z = see(f"sum_{gate}", z)
     mean = z.mean(dim=-1, keepdim=True)
     variance = (z - mean).square().mean(dim=-1, keepdim=True)
     z = (z - mean) / torch.sqrt(variance + LAYER_NORM_EPSILON) * by_gate(spec, weights["weight_ln"])[gate]
-    return z + by_gate(spec, weights["bias_ln"])[gate] if spec.bias else z
+    if spec.bias:
+        z = z + by_gate(spec, weights["bias_ln"])[gate]
+    return see(f"z_{gate}", z)

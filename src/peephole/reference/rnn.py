@@ -33,7 +33,7 @@ def step(
     z = from_input(x, weights)
     if spec.residual != "input":
         z = z + from_state(torch.cat([dropped(past, recurrent_mask) for past in states], dim=-1), weights)
-    new = ACTIVATIONS[spec.nonlinearity](see("z_h", normalised(spec, "h", z, weights)))
+    new = ACTIVATIONS[spec.nonlinearity](normalised(spec, "h", z, weights, see))
     if spec.residual != "none":
         new = h + new
     return (see("h", new), *states[:-1])
