@@ -264,7 +264,7 @@ class LstmBackward : public BackwardSequence<P> {
   // dz of i, f, g is final: put it in its place, and hand c_{t-1} its gradient.
   PEEPHOLE_INLINE void close(const Step& s, int block, long row, const Gates& g, V dcell, V kept, const V (&dz)[4]) {
     V dbefore = dcell * g.forget + kept;
-    if (this->layer_.dcell) show_cell_gradient(s, block, row, dcell);
+    if (!this->layer_.zoneout[CELL].data) this->show_state(this->layer_.dcell, s, this->hidden_, block, row, dcell);
     for (int gate = 0; gate < 3; gate++) {
       if (shape_.slot[gate] < 0) continue;
       this->put_dz(s, block, shape_.slot[gate], row, dz[gate]);
@@ -276,12 +276,6 @@ class LstmBackward : public BackwardSequence<P> {
     }
     if (before_.rows.data) store_operand<P>(this->in_chunk(before_, s, block, row), g.before);
     this->hand_on(CELL, block, row, dbefore);
-  }
-
-  // All that reaches c_t; where zoneout mixes it, what reached the mixture, of which h_t sees nothing.
-  PEEPHOLE_INLINE void show_cell_gradient(const Step& s, int block, long row, V dcell) const {
-    const bool mixed = this->layer_.zoneout[CELL].data;
-    this->show_state(this->layer_.dcell, s, this->hidden_, block, row, mixed ? this->carried(s, CELL, block, row) : dcell);
   }
 
   // dz of o is final; its diagonal peephole hands c_t a gradient.
@@ -364,6 +358,9 @@ class LstmBackward : public BackwardSequence<P> {
     const auto arrived = this->arrived(s, CELL, block, row);
     dcell = arrived.value;
     kept = arrived.kept;
+    if (this->layer_.zoneout[CELL].data) {  // what reaches the mixture, of which h_t sees nothing
+      this->show_state(this->layer_.dcell, s, this->hidden_, block, row, dcell + kept);
+    }
     doutput = output_gradient(s, block, row, g, dcell);
     return true;
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <tuple>
 
 #include "cases.h"
 #include "kernels.h"
@@ -239,6 +240,18 @@ class Call {
     kernels.forward(layer);
   }
 
+  // What a trace looks at is zero where nobody writes: past the ends of rows.
+  void show() {
+    const size_t rows = size_t(layer.steps) * layer.batch, gates = shape_.gates * layer.hidden;
+    for (auto [place, buffer, size] : {std::tuple{&layer.preactivations, &preactivations_, gates},
+                                       std::tuple{&layer.dhidden, &dhidden_, size_t(shape_.output)},
+                                       std::tuple{&layer.dcell, &dcell_, size_t(layer.hidden)},
+                                       std::tuple{&layer.dz, &dz_, gates}}) {
+      buffer->assign(rows * size, Real(0));
+      *place = buffer->data();
+    }
+  }
+
   // Forward and backward; what they fill is NaN before, what they add to zero.
   Results run(const Kernels& kernels, int threads = 1) {
     layer.threads = threads;
@@ -248,6 +261,7 @@ class Call {
     for (auto& one : dstates_) empty(one);
     for (auto& one : dweights_) one.assign(one.size(), Real(0));
     dtable_.assign(dtable_.size(), Real(0));
+    show();
     forward(kernels);
     kernels.backward(layer);
     Results results;
@@ -258,6 +272,11 @@ class Call {
     give(results, "dtable", dtable_);
     give(results, "dstate", dstates_, MAX_STATES);
     give(results, "dweight", dweights_, WEIGHTS);
+    give(results, "shown dh", dhidden_);
+    give(results, "shown dc", dcell_);
+    give(results, "shown dz", dz_);
+    // Padding has no meaning, and a NaN there no place in a comparison.
+    if (lengths_.empty()) give(results, "shown z", preactivations_);
     layer.threads = 1;
     return results;
   }
@@ -279,6 +298,7 @@ class Call {
   std::vector<External> y_, dx_;
   std::vector<Real> mask_, zoneout_[2], finals_[MAX_STATES], saved_, checkpoints_;
   std::vector<Real> dtable_, dstates_[MAX_STATES], dweights_[WEIGHTS];
+  std::vector<Real> preactivations_, dhidden_, dcell_, dz_;
 
   template <class T>
   static T* pointer(std::vector<T>& of) {

@@ -1,8 +1,14 @@
-"""The recurrent nets in a model, which may be one itself."""
+"""The recurrent nets in a model, which may be one itself, and how somebody gets to look into one."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 from torch import nn
 
 from peephole.errors import InputError
+from peephole.nn.inside import Inside
 from peephole.nn.recurrent import Recurrent
 
 
@@ -30,3 +36,22 @@ def recurrent_nets(model: nn.Module) -> list[tuple[str, Recurrent | nn.RNN | nn.
             f"{type(model).__name__} has no recurrent net in it; expected peephole's or torch.nn's RNN, LSTM or GRU"
         )
     return found
+
+
+@contextmanager
+def looked_into(net: Recurrent, inside: Inside) -> Iterator[None]:
+    """While the block runs, `inside` hears of every call of `net`.
+
+    A function that torch.compile made runs the net uncompiled then, or, with fullgraph=True, says that it cannot.
+    """
+    before, compiles = net._inside, "torch._dynamo" in sys.modules and "_run" not in vars(net)
+    net._inside = (*before, inside)
+    if compiles:
+        reason = "a trace or an intervention does not reach into torch.compile"
+        vars(net)["_run"] = torch.compiler.disable(net._run, reason=reason)
+    try:
+        yield
+    finally:
+        net._inside = before
+        if compiles:
+            del vars(net)["_run"]

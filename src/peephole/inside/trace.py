@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from peephole.inside.memory import check_fits
-from peephole.inside.nets import recurrent_nets
+from peephole.inside.nets import looked_into, recurrent_nets
 from peephole.inside.seen import Seen
 from peephole.inside.selection import Which, chosen
 from peephole.inside.torch_nets import looking_at_torch
@@ -59,17 +58,6 @@ def trace(
             else:
                 stack.enter_context(looking_at_torch(net, watcher))
         yield seen
-
-
-@contextmanager
-def looked_into(net: Recurrent, inside: Any) -> Iterator[None]:
-    """While the block runs, `inside` hears of every call of `net`."""
-    before = net._inside
-    net._inside = (*before, inside)
-    try:
-        yield
-    finally:
-        net._inside = before
 
 
 class _Watcher:

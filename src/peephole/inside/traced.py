@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,6 +11,9 @@ from torch import Tensor
 from peephole.errors import InputError
 from peephole.ops.tracing import Record
 from peephole.spec import CellSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 AXES = ("step", "row", "unit")
 
@@ -71,7 +75,7 @@ class TracedLayer:
         return self.record.source or self.record.by
 
     @property
-    def gates(self) -> Mapping[str, Tensor]:
+    def gates(self) -> Named:
         """Each gate and candidate after its activation, `[step, row, unit]`, in torch's order; none of an RNN."""
         names = tuple(
             gate for gate in self.spec.gates if gate in self.record.values and gate not in self.spec.states[:1]
@@ -79,13 +83,13 @@ class TracedLayer:
         return Named(names, self._value, f"a {self.spec.code} has no such gate")
 
     @property
-    def states(self) -> Mapping[str, Tensor]:
+    def states(self) -> Named:
         """Each state after each step, `[step, row, unit]`: h, and the LSTM's c."""
         names = tuple(state for state in self.spec.states if state in self.record.values and state not in self.gates)
         return Named(names, self._value, f"a {self.spec.code} has no such state")
 
     @property
-    def preactivations(self) -> Mapping[str, Tensor]:
+    def preactivations(self) -> Named:
         """What enters each activation (after layer norm), by gate, `[step, row, unit]`; where the trace asked for it.
 
         Of a cell of one's own: what its function was given.
@@ -97,7 +101,7 @@ class TracedLayer:
         return Named(names, lambda name: self._value(f"z_{name}"), lacking)
 
     @property
-    def gradients(self) -> Mapping[str, Tensor]:
+    def gradients(self) -> Named:
         """∂Div/∂h_t, and ∂Div/∂c_t of an LSTM, of each step, `[step, row, unit]`, once a backward has come through.
 
         All that reaches the state after the step: that of c counts what leaves through the h of the same step. Those of
@@ -108,7 +112,7 @@ class TracedLayer:
         return Named(names, self._gradient, _no_backward(self.record))
 
     @property
-    def contributions(self) -> Mapping[str, Tensor]:
+    def contributions(self) -> Named:
         """‖∂Div/∂W‖ of each step's part, over all rows and units, `[step]`: of `weight_ih`, `weight_hh`, `bias_ih`."""
         self.record.finish()
         names = tuple(self.record.contributions[0][1].norms) if self.record.contributions else ()
@@ -139,6 +143,20 @@ class TracedLayer:
         before = (f"z_{gate}" for gate in self.preactivations)
         return (*self.gates, *self.states, *before, *(f"d_{state}" for state in self.gradients))
 
+    def plot(self, ax: "Axes", name: str = "h", row: int = 0) -> None:
+        """One row of the batch as a picture, a unit a line, over the steps: anything that `layer[name]` gives."""
+        values = self[name][:, row].float().cpu()
+        steps, units = self.steps.cpu(), self.units.cpu()
+        largest = float(values.abs().max())
+        bounds = (0.0, 1.0) if name in ("i", "f", "o", "r", "z") else (-largest, largest)
+        image = ax.pcolormesh(
+            _edges(steps), _edges(units), values.t().numpy(), cmap="cividis", vmin=bounds[0], vmax=bounds[1]
+        )
+        image.set_rasterized(True)
+        ax.figure.colorbar(image, ax=ax, label=name)
+        ax.set(xlabel="t", ylabel="unit", title=f"{self.name}, {name}")
+        ax.invert_yaxis()
+
     def _value(self, name: str) -> Tensor:
         return self._within(self.record.value(name))
 
@@ -156,6 +174,11 @@ class TracedLayer:
         return (
             f"TracedLayer({self.module}, {self.name}: {self.spec.code}, {size}, by {self.by}; {', '.join(self.names)})"
         )
+
+
+def _edges(places: Tensor) -> Any:
+    """Borders of cells around whole numbers, as wide as the way to the next."""
+    return torch.cat([places, places[-1:] + 1]).numpy() - 0.5
 
 
 def _no_backward(record: Record) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
 from peephole.errors import InputError
@@ -27,10 +26,6 @@ def options_of(inside: Sequence[Inside], net: "Recurrent", layer: int, reverse: 
     """What `run_layer` is given for them; nothing where there is nobody."""
     if not inside:
         return {}
-    if torch.compiler.is_compiling():
-        raise InputError(
-            "a trace or an intervention does not reach into torch.compile; run the module that was compiled as it is"
-        )
     records = [record for one in inside if (record := one.record(net, layer, reverse)) is not None]
     if len(records) > 1:
         raise InputError(

@@ -54,6 +54,7 @@ class _Seen:
         self.operands, self.piece, self.change = operands, piece, change
         spec, steps = operands.spec, operands.x.shape[0]
         self.names = {*spec.gates, *spec.states}
+        self.states = spec.states if spec.family == "rnn" else [name for name in spec.states if name not in spec.gates]
         self.sums = [f"sum_{gate}" if spec.layer_norm else f"z_{gate}" for gate in spec.gates]
         wanted = piece.wanted.steps
         self.wanted = set(range(steps)) if wanted is None else set(wanted.tolist())
@@ -71,7 +72,7 @@ class _Seen:
         if name == "r" and self.operands.spec.family == "gru":
             self.resets[t] = value.detach()
         has_gradient = value.requires_grad and self.piece.record.gradients
-        if has_gradient and (name in self.operands.spec.states or name in self.sums):
+        if has_gradient and (name in self.states or name in self.sums):
             if value.is_leaf:  # a value put in place of the step's: it has a gradient of its own
                 value = value.view_as(value)
             value.register_hook(lambda gradient: self._hear(t, name, gradient))
