@@ -361,7 +361,7 @@ def test_an_output_that_was_written_into() -> None:
         output, _ = net(torch.zeros(4, 2, 3))
         output.zero_()
     with pytest.raises(InputError, match="changed in place"):
-        _ = seen.layers[0]["h"]
+        seen.layers[0].record.value("h")  # as layer["h"] does; checked annotations would read it on the way
     with torch.no_grad(), trace(net, units=[0, 1]) as seen:
         output, _ = net(torch.ones(4, 2, 3))
         expected = output[..., :2].clone()
