@@ -132,14 +132,14 @@ def test_contributions_of_rows_and_taps(taps: int) -> None:
         past = [layer["h"][t], *past[:-1]]
 
 
-def test_symbols_contribute_as_one_hot_vectors() -> None:
+def test_symbols_contribute_as_what_they_stand_for() -> None:
     torch.manual_seed(0)
-    net = peephole.GRU(6, 5, dtype=torch.float64)
-    symbols = torch.randint(0, 6, (9, 4))
+    net = peephole.GRU(7, 5, dtype=torch.float64)
+    symbols, embedding = torch.randint(0, 6, (9, 4)), torch.randn(6, 7, dtype=torch.float64)
     with trace(net) as of_symbols:
-        divergence_of(net(symbols, embedding=torch.eye(6, dtype=torch.float64))).backward()
+        divergence_of(net(symbols, embedding=embedding)).backward()
     with trace(net) as of_vectors:
-        divergence_of(net(nn.functional.one_hot(symbols, 6).double())).backward()
+        divergence_of(net(embedding[symbols])).backward()
     agree(of_symbols.layers[0], of_vectors.layers[0], 1e-12)
 
 

@@ -22,8 +22,10 @@ class Inside(Protocol):
     def change(self, net: "Recurrent", layer: int, reverse: bool) -> Change | None: ...
 
 
-def options_of(inside: Sequence[Inside], net: "Recurrent", layer: int, reverse: bool) -> dict[str, Any]:
-    """What `run_layer` is given for them; nothing where there is nobody."""
+def options_of(
+    inside: Sequence[Inside], net: "Recurrent", layer: int, reverse: bool, folded: Tensor | None
+) -> dict[str, Any]:
+    """What `run_layer` is given for them; nothing where there is nobody. `folded`: the embedding within weight_ih."""
     if not inside:
         return {}
     records = [record for one in inside if (record := one.record(net, layer, reverse)) is not None]
@@ -34,6 +36,7 @@ def options_of(inside: Sequence[Inside], net: "Recurrent", layer: int, reverse: 
     changes = [change for one in inside if (change := one.change(net, layer, reverse)) is not None]
     found: dict[str, Any] = {}
     if records:
+        records[0].embedding = folded
         found["record"] = records[0]
     if changes:
         found["change"] = changes[0] if len(changes) == 1 else _one_after_another(changes)

@@ -248,8 +248,9 @@ class Recurrent(nn.Module):
                 weights = {name: getattr(self, name + suffix) for name in self.spec.parameter_names()}
                 if "weight_hh" in weights:
                     weights["weight_hh"] = self.noise.dropped(weights["weight_hh"], index, drawn)
-                if folded and layer == 0 and embedding is not None:
-                    weights["weight_ih"] = weights["weight_ih"] @ embedding.t()  # [G·H, V]
+                rows = embedding if folded and layer == 0 else None
+                if rows is not None:
+                    weights["weight_ih"] = weights["weight_ih"] @ rows.t()  # [G·H, V]
                 before = [state[index] for state in states]
                 y, last = run_layer(
                     self.spec,
@@ -263,7 +264,7 @@ class Recurrent(nn.Module):
                     reverse=direction == 1,
                     backend=self.backend,
                     recompute=self.recompute,
-                    **options_of(self._inside, self, layer, direction == 1),
+                    **options_of(self._inside, self, layer, direction == 1, rows),
                 )
                 sides.append(y)
                 finals.append(last)

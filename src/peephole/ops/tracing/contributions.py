@@ -25,14 +25,19 @@ class Contributions:
         return torch.stack(list(self.norms.values())).square().sum(0).sqrt()
 
 
-def contributions(operands: Operands, y: Tensor, dz: Tensor, reset: Tensor | None) -> Contributions:
+def contributions(
+    operands: Operands, y: Tensor, dz: Tensor, reset: Tensor | None, embedding: Tensor | None
+) -> Contributions:
     """From the gradients of the pre-activations `[T, B, G·H]`, zero past a row's end; `reset` is a GRU's r `[T, B, H]`.
 
-    y `[T, B, ·]` is the layer's output.
+    y `[T, B, ·]` is the layer's output; `embedding` `[V, I]` what symbols stand for.
     """
     spec, wide = operands.spec, state_dtype(operands.dtype)
     dz = dz.to(wide)
-    norms = {"weight_ih": _norms(dz, operands.x if operands.symbols else operands.x.detach().to(wide))}
+    x = operands.x.detach()
+    if operands.symbols and embedding is not None:
+        x = torch.nn.functional.embedding(x, embedding.detach())
+    norms = {"weight_ih": _norms(dz, x.to(wide) if x.is_floating_point() else x)}
     if "weight_hh" in operands.named_weights and spec.family in ("rnn", "lstm", "gru"):
         seen = _seen(operands, y.detach().to(wide))
         if spec.family == "gru" and reset is not None:

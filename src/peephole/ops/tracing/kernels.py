@@ -126,4 +126,4 @@ def _show_gradients(operands: Operands, y: Tensor, saved: Tensor, shown: Shown, 
     reset = None
     if spec.family == "gru" and spec.reset != "none":
         reset = Saved(operands, saved, y, ()).gate("r", Selection())
-    piece.adds(contributions(operands, y, shown.dz, reset))
+    piece.adds(contributions(operands, y, shown.dz, reset, piece.record.embedding))

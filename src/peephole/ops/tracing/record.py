@@ -20,7 +20,8 @@ class Record:
     Names of values: gates, states, and with `preactivations` `z_` and the gate's name; of gradients: states. Past a
     row's end they mean nothing.
     `contributions` are the norms of each step's part of the weights' gradients. `by` says who
-    showed it, `source` on whose behalf, where it is not the net itself.
+    showed it, `source` on whose behalf, where it is not the net itself. `embedding` `[V, I]` is
+    what symbols stand for where it was multiplied into the input weights beforehand.
     """
 
     wanted: Selection
@@ -28,6 +29,7 @@ class Record:
     gradients: bool = True
     by: str = ""
     source: str = ""
+    embedding: Tensor | None = None
     values: dict[str, list[tuple[int, Tensor | Later]]] = field(default_factory=dict)
     dstates: dict[str, list[tuple[int, Tensor]]] = field(default_factory=dict)
     contributions: list[tuple[int, Contributions]] = field(default_factory=list)
