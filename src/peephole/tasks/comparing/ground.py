@@ -1,0 +1,112 @@
+"""Whether the numbers of runs mean the same: one task, one text or problem, one vocabulary."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peephole.errors import InputError
+from peephole.runs.folder import Run
+from peephole.tasks.comparing.record import BUDGETS, Record
+from peephole.train.config import DEFAULT_MINUTES
+
+
+def check_comparable(records: Sequence[Record]) -> tuple[str, ...]:
+    """Raise `InputError`, one line with the reason, for runs whose numbers mean different things.
+
+    Returns what has to be said of those that can be compared: other budgets, other versions, not at their end.
+    """
+    if len(records) < 2:
+        raise InputError(f"got {len(records)} run{'s' * (len(records) != 1)}; expected two or more to compare")
+    first, *others = records
+    texts = [_Text.of(record) for record in records] if first.task == "text" else []
+    for place, other in enumerate(others, 1):
+        if other.task != first.task:
+            reason = f"one is a run of {first.task}, the other of {other.task}"
+        elif first.task == "text":
+            reason = texts[0].differs_from(texts[place])
+        else:
+            reason = _other_problem(first.settings["problem"], other.settings["problem"])
+        if reason:
+            raise InputError(f"{first.name} and {other.name} cannot be compared: {reason}")
+    gone = [
+        f"the text of {record.name} is gone (no data/): taken for the same by settings and vocabulary"
+        for record, text in zip(records, texts, strict=False)
+        if text.files is None
+    ]
+    return (*gone, *_warnings(records))
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What identifies the text of a run, wherever its files lie, how it was parted, and its vocabulary.
+
+    `files` and `parts` are None where the text is gone; its settings then have to do.
+    """
+
+    settings: dict[str, Any]
+    vocabulary: str
+    files: list[str] | None
+    parts: list[Any] | None
+
+    @staticmethod
+    def of(record: Record) -> "_Text":
+        run = Run(record.folder)
+        try:
+            vocabulary = hashlib.sha256(run.tokenizer_path.read_bytes()).hexdigest()
+        except OSError:
+            raise InputError(f"{record.name}: has no tokenizer.json; restore it, or leave the run out") from None
+        try:
+            told = json.loads((run.data_folder / "corpus.json").read_bytes())["description"]
+            files = [file["sha256"] for file in told["files"]]
+            parts = [[file["part"] for file in told["files"]], told["cut"], told["separator"], told["characters"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            files = parts = None
+        return _Text(record.settings["data"], vocabulary, files, parts)
+
+    def differs_from(self, other: "_Text") -> str | None:
+        """Why bits a character of one text are not those of the other; None where they are."""
+        if self.files is None or other.files is None:
+            if self.settings["files"] != other.settings["files"]:
+                return (
+                    "other files, and the text of one is gone (no data/), so that nothing shows whether it is the same"
+                )
+            if (
+                self.settings["held_out"] != other.settings["held_out"]
+                or self.settings["split"] != other.settings["split"]
+            ):
+                return "another held-out part of the text"
+        elif self.files != other.files:
+            return "another text"
+        elif self.parts != other.parts:
+            return "another held-out part of the same text"
+        if self.vocabulary != other.vocabulary:
+            return "another vocabulary, so that bits a character mean something else"
+        return None
+
+
+def _other_problem(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
+    differing = [name for name in ours if ours[name] != theirs.get(name)]
+    if not differing:
+        return None
+    name = differing[0]
+    return f"another problem, {name} is {ours[name]} in one and {theirs.get(name)} in the other"
+
+
+def _warnings(records: Sequence[Record]) -> list[str]:
+    warnings = [said for record in records if (said := record.progress)]
+    budgets = dict.fromkeys(budget_of(record) for record in records)
+    if len(budgets) > 1:
+        warnings.append(f"budgets differ ({', '.join(budgets)}): who trained longer may owe its lead to that")
+    versions = dict.fromkeys(record.version for record in records)
+    if len(versions) > 1:
+        warnings.append(f"trained by different versions of peephole ({', '.join(versions)})")
+    return warnings
+
+
+def budget_of(record: Record) -> str:
+    """The budget that a run was given, `500 steps`."""
+    settings = record.settings["training"]
+    given = [f"{settings[name]:,} {name}" for name in BUDGETS if settings.get(name) is not None]
+    return given[0] if given else f"{DEFAULT_MINUTES:g} minutes"

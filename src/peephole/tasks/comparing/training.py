@@ -1,0 +1,89 @@
+"""Trainings in folders of their own within one, that go on where they were stopped, whatever stopped them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peephole.errors import InputError
+from peephole.models.config import ModelConfig
+from peephole.models.sequence import SequenceModel
+from peephole.nn.explanation import explain_backend
+from peephole.runs.folder import Run, process_rank
+from peephole.runs.rows import Rows
+from peephole.tasks.config import ProblemTask, TextTask, settings_of
+from peephole.tasks.model import TaskModel
+from peephole.tasks.problem import ProblemModel
+from peephole.tasks.text import TextModel
+from peephole.train.config import LoopConfig
+from peephole.train.contract import Listener
+
+NOT_FINITE = re.compile(r"\b(divergence|gradient)\b.* became (nan|-?inf)\b")
+
+
+class Died(Exception):
+    """A training whose numbers became infinite or NaN. The same settings would end so again; the message says where."""
+
+
+def check_net(model: ModelConfig) -> None:
+    """Raise `InputError` for a net that cannot be built or that no back end computes."""
+    explain_backend(SequenceModel(2, model))
+
+
+def check_alone(training: LoopConfig) -> None:
+    """Raise `InputError` where several processes would share a training: a grid trains one after the other."""
+    if training.devices > 1 or process_rank():
+        raise InputError(f"--devices is {training.devices}; expected 1, many trainings run one after the other here")
+
+
+@contextmanager
+def held(folder: Path, settings: Mapping[str, Any]) -> Iterator[Rows]:
+    """The rows of a folder that holds many runs, which is made if it is missing.
+
+    Where nothing could be begun, because the text or the settings cannot be used, nothing is left behind: the same
+    folder then takes the command that was mended. `InputError` for a folder that holds something else.
+    """
+    if (folder / "config.json").is_file():
+        raise InputError(f"{folder}: is a run; expected a folder to hold many, choose another --out")
+    absolute = folder.absolute()
+    made = [path for path in (absolute, *absolute.parents) if not path.exists()]
+    fresh = not (folder / "settings.json").is_file()
+    with Rows.open(folder, settings) as rows:
+        try:
+            yield rows
+        except InputError:
+            if fresh and not any(path.is_dir() or path.name == "rows.jsonl" for path in folder.iterdir()):
+                (folder / "settings.json").unlink()
+                (folder / ".lock").unlink()
+                for path in made:
+                    path.rmdir()
+            raise
+
+
+def train_into(task: TextTask | ProblemTask, folder: Path, listener: Listener) -> None:
+    """Train `task` in `folder` to the end of its budget: from the beginning, or from where a run there was stopped.
+
+    Raises:
+        Died: its numbers are no longer finite.
+        InputError: the folder holds another run, or the text, disk or settings cannot be used.
+    """
+    model = _model(task, folder)
+    try:
+        model.fit(listener)
+    except InputError as error:
+        if NOT_FINITE.search(str(error)):
+            raise Died(str(error)) from error
+        raise
+
+
+def _model(task: TextTask | ProblemTask, folder: Path) -> TaskModel:
+    if not (folder / "config.json").is_file():
+        return TextModel.create(task, folder) if isinstance(task, TextTask) else ProblemModel.create(task, folder)
+    run = Run.open(folder)
+    config = run.read_config()
+    name = "text" if isinstance(task, TextTask) else task.problem.name
+    if config["task"] != name or config["settings"] != json.loads(json.dumps(settings_of(task))):
+        raise InputError(f"{folder}: holds a run of other settings; move it away, or choose another --out")
+    return TextModel.resume(run) if isinstance(task, TextTask) else ProblemModel.resume(run)
