@@ -35,3 +35,12 @@ def test_the_examples_of_own_cells_run() -> None:
         exec(compile(block, "own_cells.md", "exec"), names)
     assert names["output"].shape == (50, 3, 32)  # pyright: ignore[reportAttributeAccessIssue]
     assert names["y"].shape == (3, 16)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_examples_of_looking_inside_run() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "inside.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "inside.md", "exec"), names)
+    assert names["layer"].gates["f"].shape == (50, 4, 16)  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(names["which"]) == 16  # pyright: ignore[reportArgumentType]
