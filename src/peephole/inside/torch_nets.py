@@ -57,7 +57,7 @@ def _run_beside(net: Any, inside: Inside, args: tuple[Any, ...], kwargs: dict[st
         copy = from_torch(net)
     copy.dropout = 0.0
     listening = _Listening(inside, f"a copy of torch.nn.{type(net).__name__} in peephole's layers")
-    copy._inside = (listening,)
+    copy._inside = (*getattr(net.forward, "inside", ()), listening)  # and who takes a hand in the module
     given = _tensors(output)
     wants = torch.is_grad_enabled() and any(each.requires_grad for each in given)
     with torch.set_grad_enabled(wants):
@@ -101,7 +101,7 @@ def _carry_over(
     def hear(number: int, gradient: Tensor) -> None:
         if not came:
             for record in records:
-                record.unfinished.append(back)
+                record.unfinished.insert(0, back)  # before the equations look for what came of it
         came[number] = came[number] + gradient.detach() if number in came else gradient.detach()
 
     for number, tensor in enumerate(given):
