@@ -319,7 +319,7 @@ def test_what_would_not_fit_is_refused_before_it_runs(monkeypatch: pytest.Monkey
     with (
         torch.no_grad(),
         trace(net),
-        pytest.raises(InputError, match=r"would hold 0\.1 GB .* steps=slice\(0, \d+\)") as refused,
+        pytest.raises(InputError, match=r"would hold 0\.2 GB .* steps=slice\(0, \d+\)") as refused,
     ):
         net(x)
     fitting = int(str(refused.value).split("slice(0, ")[1].split(")")[0])

@@ -118,7 +118,9 @@ class _Watcher:
 
     def _check_memory(self, net: Recurrent, like: Tensor) -> None:
         spec, (steps, batch) = net.spec, self.sizes
-        kinds = len(spec.gates) * (2 if self.preactivations else 1) + len(spec.states) * (2 if self.gradients else 1)
+        kinds = len(spec.gates) * (1 + self.preactivations) + len(spec.states) * (1 + self.gradients)
+        if self.gradients and self.wanted.everything:  # of pre-activations, until contributions are read
+            kinds += len(spec.gates)
         kept = [
             size if index is None else len(index)
             for index, size in (

@@ -114,14 +114,13 @@ class TracedLayer:
     @property
     def contributions(self) -> Named:
         """‖∂Div/∂W‖ of each step's part, over all rows and units, `[step]`: of `weight_ih`, `weight_hh`, `bias_ih`."""
-        self.record.finish()
-        names = tuple(self.record.contributions[0][1].norms) if self.record.contributions else ()
-        return Named(names, self._contribution, _no_backward(self.record))
+        found = self.record.contributed()
+        return Named(tuple(found), found.__getitem__, _no_backward(self.record))
 
     @property
     def shares(self) -> Float[Tensor, "steps"]:
         """Each step's share of the weights' gradient: the norm of its part over the sum of those norms."""
-        parts = [self.contributions[name] for name in self.contributions]
+        parts = list(self.contributions.values())
         if not parts:
             raise InputError(f"no shares here: {_no_backward(self.record)}")
         norms = torch.stack(parts).square().sum(0).sqrt()
@@ -162,9 +161,6 @@ class TracedLayer:
 
     def _gradient(self, name: str) -> Tensor:
         return self._within(self.record.gradient(name))
-
-    def _contribution(self, name: str) -> Tensor:
-        return self.record.contribution(name)
 
     def _within(self, values: Tensor) -> Tensor:
         return values if self.alive is None else values.masked_fill(~self.alive[..., None], 0.0)

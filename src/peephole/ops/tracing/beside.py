@@ -110,5 +110,6 @@ class _Seen:
                 ~(torch.arange(steps, device=y.device)[:, None] < self.operands.lengths)[..., None], 0.0
             )
         resets = torch.stack([self.resets[t] for t in range(steps)]) if self.resets else None
-        self.piece.adds(contributions(self.operands, y, dz, resets, self.piece.record.embedding))
+        found = contributions(self.operands, y, dz, resets, self.piece.record.embedding)
+        self.piece.adds(lambda: found)
         self.gradients = {}

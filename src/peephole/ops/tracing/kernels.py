@@ -1,6 +1,7 @@
 """A record filled while a kernel runs: the compiled ones keep all of it anyway, beside others the equations run too."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from peephole.errors import InputError
 from peephole.operands import Operands, Selection, state_dtype
 from peephole.ops.support import KERNELS
 from peephole.ops.tracing import beside
-from peephole.ops.tracing.contributions import contributions
+from peephole.ops.tracing.contributions import Contributions, contributions
 from peephole.ops.tracing.record import Later, Piece
 
 Given = tuple[Tensor, tuple[Tensor, ...], Tensor]
@@ -59,7 +60,7 @@ def backward(
         def show(start: int, segment: Operands, y: Tensor, saved: Tensor, shown: Shown) -> None:
             within = piece.piece(start, start + segment.x.shape[0])
             if not within.empty:
-                _show_gradients(segment, y, saved, shown, within)
+                _show_gradients(segment, y, saved, shown, within, at_once=True)  # what was recomputed is not to stay
 
         return recomputing.backward(operands, grads, y, finals, saved, wants_x, wants_weights, show)
     beside.show_gradients(operands, grads, piece)
@@ -78,7 +79,13 @@ def _run_shown(operands: Operands, saved: Tensor, piece: Piece) -> tuple[Tensor,
     later: dict[str, Later] = {}
     if spec.family != "rnn":
         later |= {name: _reading(read.gate, name, wanted) for name in spec.gates}
-    later["h"] = _unchanged_output(read, wanted)
+    check = unchanged("output of a traced layer", y)
+
+    def hidden_state() -> Tensor:
+        check()
+        return read.hidden(wanted).clone()
+
+    later["h"] = hidden_state
     if spec.family == "lstm":
         later["c"] = lambda: read.cell(wanted)
     if z is not None:
@@ -101,29 +108,39 @@ def _part(values: Tensor, wanted: Selection) -> Tensor:
     return chosen.clone() if chosen.data_ptr() == values.data_ptr() else chosen
 
 
-def _unchanged_output(read: Saved, wanted: Selection) -> Later:
-    """h, as long as nobody writes into the output, of which there is no copy."""
-    counted = not read.y.is_inference()
-    version = read.y._version if counted else 0
+def unchanged(what: str, tensor: Tensor) -> Callable[[], None]:
+    """Raises `InputError` when it is called and somebody has written into the tensor, of which there is no copy."""
+    counted = not tensor.is_inference()
+    version = tensor._version if counted else 0
 
-    def value() -> Tensor:
-        if counted and read.y._version != version:
+    def check() -> None:
+        if counted and tensor._version != version:
             raise InputError(
-                "the output of a traced layer was changed in place before h was read; read it before that, or trace "
-                "with a filter, which copies"
+                f"the {what} was changed in place before it was read; read it before that, or trace with a filter, "
+                "which copies"
             )
-        return read.hidden(wanted).clone()
 
-    return value
+    return check
 
 
-def _show_gradients(operands: Operands, y: Tensor, saved: Tensor, shown: Shown, piece: Piece) -> None:
+def _show_gradients(
+    operands: Operands, y: Tensor, saved: Tensor, shown: Shown, piece: Piece, at_once: bool = False
+) -> None:
     spec, wanted = operands.spec, piece.wanted
     gradients = {"h": wanted.of(shown.dhidden)}
     if shown.dcell is not None:
         gradients["c"] = wanted.of(shown.dcell)
     piece.shows_gradients(gradients)
-    reset = None
-    if spec.family == "gru" and spec.reset != "none":
-        reset = Saved(operands, saved, y, ()).gate("r", Selection())
-    piece.adds(contributions(operands, y, shown.dz, reset, piece.record.embedding))
+    checks = unchanged("output of a traced layer", y), unchanged("input of a traced layer", operands.x)
+    begun = replace(operands, states=[state.detach().clone() for state in operands.states])
+    embedding = None if piece.record.embedding is None else piece.record.embedding.detach().clone()
+
+    def find() -> Contributions:
+        for check in checks:
+            check()
+        reset = None
+        if spec.family == "gru" and spec.reset != "none":
+            reset = Saved(operands, saved, y, ()).gate("r", Selection())
+        return contributions(begun, y, shown.dz, reset, embedding)
+
+    piece.adds(find, at_once)

@@ -32,7 +32,7 @@ class Record:
     embedding: Tensor | None = None
     values: dict[str, list[tuple[int, Tensor | Later]]] = field(default_factory=dict)
     dstates: dict[str, list[tuple[int, Tensor]]] = field(default_factory=dict)
-    contributions: list[tuple[int, Contributions]] = field(default_factory=list)
+    contributions: list[tuple[int, Contributions | Callable[[], Contributions]]] = field(default_factory=list)
     unfinished: list[Callable[[], None]] = field(default_factory=list)
 
     def shows(self, names: Mapping[str, Tensor | Later], start: int = 0) -> None:
@@ -61,10 +61,13 @@ class Record:
         self.finish()
         return summed(self.dstates[name])
 
-    def contribution(self, name: str) -> Tensor:
-        """‖·‖ of each wanted step's part of a weight's gradient; parts of several backwards are added as if apart."""
+    def contributed(self) -> dict[str, Tensor]:
+        """‖·‖ of each wanted step's part of the weights' gradients; those of several backwards are added."""
         self.finish()
-        return summed([(start, found.norms[name]) for start, found in self.contributions])
+        found = [(start, one() if callable(one) else one) for start, one in self.contributions]
+        self.contributions = [(start, one) for start, one in found]
+        names = found[0][1].norms if found else ()
+        return {name: summed([(start, one.norms[name]) for start, one in found]) for name in names}
 
     def finish(self) -> None:
         """Work that waited for the end of the backward."""
@@ -98,9 +101,12 @@ class Piece:
         """Gradients of the states of its steps."""
         self.record.shows_gradients(names, self.start)
 
-    def adds(self, found: Contributions) -> None:
-        """Contributions of its steps, of which the wanted ones are kept."""
-        steps = self.wanted.steps
+    def adds(self, find: Callable[[], Contributions], at_once: bool = False) -> None:
+        """Contributions of its steps, found when somebody asks; with a filter at once, and the wanted ones alone."""
+        if self.record.wanted.everything and not at_once:
+            self.record.contributions.append((self.start, find))
+            return
+        found, steps = find(), self.wanted.steps
         norms = found.norms if steps is None else {name: norm[steps] for name, norm in found.norms.items()}
         self.record.contributions.append((self.start, Contributions(norms)))
 
