@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jaxtyping import install_import_hook
 
+from .commands import without_report
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -89,10 +91,14 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def cli() -> Callable[..., Outcome]:
-    """`cli("train", path, "--steps", 3)` runs the command line in this process; `stdin` are bytes."""
+    """`cli("train", path, "--steps", 3)` runs the command line in this process; `stdin` are bytes.
+
+    Training writes a report where a test asks for one with --report: it takes seconds.
+    """
     from peephole.cli import main
 
     def run(*words: object, stdin: bytes = b"") -> Outcome:
+        words = without_report(words)
         raw = io.BytesIO(), io.BytesIO()
         out, err = (io.TextIOWrapper(each, "utf-8", newline="", write_through=True) for each in raw)
         before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin))

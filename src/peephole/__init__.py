@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from peephole._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from peephole import report as report
     from peephole import stability as stability
     from peephole.data.config import TextData as TextData
     from peephole.errors import InputError as InputError
@@ -74,7 +75,7 @@ _HOMES = {
     "TextModel": "tasks.text",
 }
 
-_PACKAGES = ("stability",)
+_PACKAGES = ("report", "stability")
 
 __all__ = [  # noqa: RUF022
     "__version__",
@@ -108,6 +109,7 @@ __all__ = [  # noqa: RUF022
     "TrainingConfig",
     "Sampling",
     "TextModel",
+    "report",
     "stability",
 ]
 

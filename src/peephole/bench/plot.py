@@ -4,19 +4,20 @@ from typing import TYPE_CHECKING
 
 from peephole.bench.growth import Growth
 from peephole.bench.results import OURS, Report
-from peephole.figures import check_installed, png
+from peephole.figures import check_installed, content, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {
     OURS: "black",
-    "torch.nn": "tab:red",
-    "onnxruntime": "tab:blue",
-    "loop": "tab:green",
-    "product": "tab:gray",
-    "peephole float32": "tab:purple",
-    "peephole lstm": "tab:orange",
+    "torch.nn": "C1",
+    "onnxruntime": "C0",
+    "loop": "C2",
+    "product": "C6",
+    "peephole float32": "C3",
+    "peephole lstm": "C4",
 }
 
 
@@ -57,16 +58,21 @@ def draw_growth(ax: "Axes", growth: Growth, axis: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def picture(found: Report | Growth) -> bytes:
-    """The figure as a PNG file's content. `InputError` without matplotlib."""
+def picture(found: Report | Growth, suffix: str = ".png") -> bytes:
+    """The figure as a file's content. `InputError` without matplotlib."""
     check_installed()
+    with styled():
+        return content(_drawn(found), suffix)
+
+
+def _drawn(found: Report | Growth) -> "Figure":
     from matplotlib.figure import Figure
 
     if isinstance(found, Report):
         kinds = {(one.case.cell, one.case.dtype, one.case.mode) for one in found.measured}
         figure = Figure(figsize=(8, 1.5 + 0.4 * len(kinds)), layout="constrained")
         found.plot(figure.subplots())
-        return png(figure)
+        return figure
     axes = list(dict.fromkeys(point.axis for point in found.points))
     figure = Figure(figsize=(5 * len(axes), 5), layout="constrained")
     for ax, axis in zip(figure.subplots(1, len(axes), squeeze=False)[0], axes, strict=True):
@@ -74,4 +80,4 @@ def picture(found: Report | Growth) -> bytes:
     figure.axes[-1].legend(
         frameon=False, fontsize="x-small", handlelength=3.5, loc="upper left", bbox_to_anchor=(1.0, 1.0)
     )
-    return png(figure)
+    return figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from peephole.bench.plot import COLOURS
 from peephole.bench.results import OURS
 from peephole.bench.stream_results import PAIRS, Stepped, StreamReport
-from peephole.figures import check_installed, png
+from peephole.figures import check_installed, content, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 MARKERS = "os^DvP*X"  # a size each
 
 
-def picture(report: StreamReport) -> bytes:
-    """The figure as a PNG file's content. `InputError` without matplotlib."""
+def picture(report: StreamReport, suffix: str = ".png") -> bytes:
+    """The figure as a file's content. `InputError` without matplotlib."""
     check_installed()
     from matplotlib.figure import Figure
 
     count = max(1, sum(bool(report.part(part)) for part in PANELS))
-    figure = Figure(figsize=(5.5 * count, 4.5), layout="constrained")
-    report.plot(figure)
-    return png(figure)
+    with styled():
+        figure = Figure(figsize=(5.5 * count, 4.5), layout="constrained")
+        report.plot(figure)
+        return content(figure, suffix)
 
 
 def draw(figure: "Figure", report: StreamReport) -> None:

@@ -64,7 +64,7 @@ class Bench:
     # JSON file to write: every time of every round, ratios, and the machine's stamp.
     out: Path | None = None
 
-    # PNG file to write with the ratios, or the growth, as a figure.
+    # File to write, .png, .svg or .pdf, with the ratios, or the growth, as a figure.
     plot: Path | None = None
 
     # Print that JSON in place of the table.
@@ -86,7 +86,7 @@ def run(words: list[str]) -> int:
     if options.plot is not None:
         check_installed()
     found = _measure_growth(options) if options.growth else _measure(options)
-    hand_over(options, found.as_json(), lambda: text_of(found), lambda: picture(found))
+    hand_over(options, found.as_json(), lambda: text_of(found), lambda suffix: picture(found, suffix))
     return 1 if found.red else 0
 
 

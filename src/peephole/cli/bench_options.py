@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from peephole.cli.parsing import emit
 from peephole.errors import InputError
+from peephole.figures import check_suffix
 
 
 @runtime_checkable  # annotations are checked while tests run
@@ -36,12 +37,16 @@ def check_measuring(options: Measuring) -> None:
         raise InputError(f"--rounds is {options.rounds}; expected at least 1")
     if options.threads is not None and options.threads < 1:
         raise InputError(f"--threads is {options.threads}; expected at least 1")
+    if options.plot is not None:
+        check_suffix(options.plot.suffix)
     for path in (options.out, options.plot):
         if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
             raise InputError(f"{path}: cannot be written; expected a file in a folder that exists and can be written")
 
 
-def hand_over(options: Measuring, tree: dict[str, Any], text: Callable[[], str], picture: Callable[[], bytes]) -> None:
+def hand_over(
+    options: Measuring, tree: dict[str, Any], text: Callable[[], str], picture: Callable[[str], bytes]
+) -> None:
     """Write what was found to the files of the options, and print it."""
     from peephole.writing import write_whole
 
@@ -49,7 +54,7 @@ def hand_over(options: Measuring, tree: dict[str, Any], text: Callable[[], str],
     if options.out is not None:
         write_whole(options.out, written.encode())
     if options.plot is not None:
-        write_whole(options.plot, picture())
+        write_whole(options.plot, picture(options.plot.suffix))
     emit(written if options.json else text())
 
 

@@ -49,7 +49,7 @@ class BenchStream:
     # JSON file to write: every time of every round, ratios, and the machine's stamp.
     out: Path | None = None
 
-    # PNG file to write with ratios, rates and other cells as a figure.
+    # File to write, .png, .svg or .pdf, with ratios, rates and other cells as a figure.
     plot: Path | None = None
 
     # Print that JSON in place of the tables.
@@ -79,7 +79,7 @@ def run(words: list[str]) -> int:
         idle_streams=IDLE_STREAMS if "memory" in options.parts else 0,
         shown=_show,
     )
-    hand_over(options, found.as_json(), lambda: text_of(found), lambda: picture(found))
+    hand_over(options, found.as_json(), lambda: text_of(found), lambda suffix: picture(found, suffix))
     return 1 if found.red else 0
 
 

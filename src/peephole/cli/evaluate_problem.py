@@ -9,6 +9,7 @@ import tyro
 from peephole.cli.exactness import show
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, write_figure
+from peephole.figures import styled
 
 DESCRIPTION = (
     "At which sizes is the net of a run exact? On new examples of the size that it was trained on, and far beyond, "
@@ -51,8 +52,9 @@ def run(words: list[str]) -> int:
     if options.out is not None:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
-        measured.plot(figure.subplots())
+        with styled():
+            figure = Figure(figsize=(7, 4.5), layout="constrained")
+            measured.plot(figure.subplots())
         written = write_figure(options.out, "exactness", figure)
     if options.json:
         emit_json({"run": str(options.run), **measured.as_dict()}, written)

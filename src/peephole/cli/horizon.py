@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
 from peephole.errors import InputError
+from peephole.figures import styled
 from peephole.train.budget import Budget
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class _Progress:
         print(f"{self.done}/{self.total}  {said}", file=sys.stderr, flush=True)
 
 
+@styled()
 def _write(folder: Path, found: "HorizonStudy") -> Path:
     from matplotlib.figure import Figure
 

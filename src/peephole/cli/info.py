@@ -72,6 +72,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
 
     model = load(folder)
     run = model.run
+    report = run.folder / "report.html"
     last = (run.read_history() or [{}])[-1]
     facts: dict[str, object] = {
         "run": str(run.folder),
@@ -84,6 +85,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
         f"{model.unit} seen": last.get(model.unit, 0),
         "minutes": round(last.get("seconds", 0.0) / 60, 2),
         "best held out": _best(model),
+        "report": str(report) if report.is_file() else f"none; peephole report {folder} writes one",
     }
     if isinstance(model, TextModel) and run.data_folder.exists():
         corpus = model.corpus

@@ -31,14 +31,16 @@ def check_folder(folder: Path | None) -> None:
 
 
 def write_figure(folder: Path, name: str, figure: "Figure") -> Path:
-    """Write the figure as NAME.png into the folder, which is made if it is missing."""
-    from peephole.figures import png
-    from peephole.writing import write_whole
+    """Write the figure as NAME.png, and as NAME.svg and NAME.pdf for papers, into the folder, which is made if it is
+    missing; the path of the first.
+    """
+    from peephole.figures import SUFFIXES, save
 
     path = folder / f"{name}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, png(figure))
+        for suffix in SUFFIXES:
+            save(figure, path.with_suffix(suffix))
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise InputError(f"{path}: cannot be written ({reason}); choose another --out") from None

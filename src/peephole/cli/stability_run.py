@@ -9,6 +9,7 @@ import tyro
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
 from peephole.errors import InputError
+from peephole.figures import styled
 
 if TYPE_CHECKING:
     from peephole.stability.examination import Examination
@@ -68,6 +69,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
+@styled()
 def _draw(folder: Path, found: "Examination") -> Path:
     from matplotlib.figure import Figure
 

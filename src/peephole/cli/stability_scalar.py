@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
+from peephole.figures import styled
 
 if TYPE_CHECKING:
     from peephole.stability.recurrences.cycles import Cycle
@@ -67,6 +68,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
+@styled()
 def _draw(folder: Path, found: "ScalarRecurrence", curve: "MemoryCurve") -> Path:
     from matplotlib.figure import Figure
 

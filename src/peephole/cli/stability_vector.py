@@ -9,6 +9,7 @@ import tyro
 
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
+from peephole.figures import styled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,9 +75,10 @@ def _linear(options: StabilityVector, weight: "np.ndarray") -> int:
     if options.out is not None:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(11, 4.5), layout="constrained")
-        for ax, result in zip(figure.subplots(1, 2), (found, before), strict=True):
-            result.plot(ax)
+        with styled():
+            figure = Figure(figsize=(11, 4.5), layout="constrained")
+            for ax, result in zip(figure.subplots(1, 2), (found, before), strict=True):
+                result.plot(ax)
         written = write_figure(options.out, "vector", figure)
     if options.json:
         tree = {
@@ -132,10 +134,11 @@ def _nonlinear(options: StabilityVector, weight: "np.ndarray") -> int:
     if options.out is not None:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(12, 5), layout="constrained")
-        forgetting, states = figure.subplots(1, 2)
-        found.plot(forgetting)
-        found.plot_states(states)
+        with styled():
+            figure = Figure(figsize=(12, 5), layout="constrained")
+            forgetting, states = figure.subplots(1, 2)
+            found.plot(forgetting)
+            found.plot_states(states)
         written = write_figure(options.out, "vector", figure)
     if options.json:
         ending = found.ending

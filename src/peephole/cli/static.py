@@ -9,6 +9,7 @@ import tyro
 
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
+from peephole.figures import styled
 
 if TYPE_CHECKING:
     from peephole.tasks.static_result import StaticComparison, StaticRow
@@ -89,6 +90,7 @@ def _show(row: "StaticRow", number: int, total: int) -> None:
     )
 
 
+@styled()
 def _draw(folder: Path, found: "StaticComparison") -> Path:
     from matplotlib.figure import Figure
 

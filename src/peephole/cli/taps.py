@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from peephole.cli.parsing import parse
 from peephole.cli.stability_out import check_folder, emit_json, emit_lines, write_figure
 from peephole.errors import InputError
+from peephole.figures import styled
 from peephole.train.budget import Budget
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _tell(net: "TapsNet") -> None:
     print(f"{net.text}, seed {net.seed}: solved {net.solved.lag or 'none'}", file=sys.stderr, flush=True)
 
 
+@styled()
 def _draw(folder: Path, found: "TapsStudy") -> Path:
     from matplotlib.figure import Figure
 

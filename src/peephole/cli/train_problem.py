@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from peephole.cli.exactness import show
 from peephole.cli.parsing import emit, parse
-from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short
+from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.errors import InputError
 from peephole.train.curriculum import SizedTraining
 
@@ -50,10 +50,10 @@ def run(task: str, words: list[str]) -> int:
     out = folder_for(options.output, options.training.devices)
     model = ProblemModel.create(given, out)
     if net == "by hand":
-        return _finish(model)
+        return _finish(model, options.output.report)
     if process_rank() == 0 and options.problem.span > 1:  # else the answer is where its cause is
         print(model.outlook().verdict, file=sys.stderr, flush=True)
-    return _train(model, {})
+    return _train(model, {}, options.output.report)
 
 
 def _resume(options: Any, words: list[str]) -> int:
@@ -64,23 +64,27 @@ def _resume(options: Any, words: list[str]) -> int:
     model = ProblemModel.resume(Run.open(options.output.resume))
     if model.task.net == "by hand":
         raise InputError(f"{options.output.resume}: its weights were set by hand, there is nothing to train")
-    return _train(model, changes)
+    return _train(model, changes, options.output.report)
 
 
-def _train(model: "ProblemModel", changes: dict[str, Any]) -> int:
-    """The recurrent net, then the static one."""
-    code = carry_out(model, changes)
+def _train(model: "ProblemModel", changes: dict[str, Any], report: bool) -> int:
+    """The recurrent net, then the static one, then what came of them."""
+    reported = model if report else None
+    code = carry_out(model, changes, reported)
     static = None if code else model.static_net()
     if static is not None:
-        code = carry_out(static, changes)
-    return code or _finish(model)
+        code = carry_out(static, changes, reported)
+    return code or _finish(model, report)
 
 
-def _finish(model: "ProblemModel") -> int:
+def _finish(model: "ProblemModel", report: bool) -> int:
     from peephole.runs.folder import process_rank
 
     if process_rank() == 0:
-        show(model.measure())
+        measured = model.measure()
+        show(measured)
+        if report:
+            write_report(model, measured)
         folder = short(model.run.folder)
         emit(f"{folder}: done. Next: peephole eval {folder}    peephole stability {folder}\n")
     return 0

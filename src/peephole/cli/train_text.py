@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from peephole.cli.parsing import emit, parse, unescape
-from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short
+from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.data.config import TextData
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
@@ -55,8 +55,10 @@ def run(words: list[str], problems: tuple[str, ...]) -> int:
         data = TextData(**{**vars(options.data), "separator": unescape(options.data.separator)})
         out = folder_for(options.output, options.training.devices)
         model = TextModel.create(TextTask(data, options.model, options.training), out)
-    code = carry_out(model, changes)
+    code = carry_out(model, changes, model if options.output.report else None)
     if not code:
+        if options.output.report:
+            write_report(model)
         from peephole.runs.folder import process_rank
 
         folder = short(model.run.folder)

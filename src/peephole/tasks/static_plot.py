@@ -8,7 +8,7 @@ from peephole.tasks.static_result import NETS, Net, StaticComparison
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS: dict[Net, str] = {"static": "tab:red", "recurrent": "tab:blue"}
+COLOURS: dict[Net, str] = {"static": "C1", "recurrent": "C0"}
 
 
 def draw_needed(ax: "Axes", found: StaticComparison) -> None:

@@ -416,3 +416,20 @@ def test_what_rounding_leaves_of_zero_is_no_chaos() -> None:
     assert found.layers[0].positive == 0
     assert "not to be told from zero" in found.verdict
     assert "0 of 8 exponents are positive" in found.verdict
+
+
+def test_weights_so_large_that_a_few_steps_overflow_are_measured_step_by_step() -> None:
+    """W = s (1 + noise) from a state of zero: exponents of log s and more; beyond the range of float32 a refusal."""
+    torch.manual_seed(0)
+    net = peephole.RNN(3, 6, nonlinearity="identity", bias=False)
+    noise = 0.1 * torch.randn(6, 6)
+    found = []
+    for size in (1e2, 1e16):
+        with torch.no_grad():
+            net.weight_hh_l0.copy_(size * (torch.eye(6) + noise))
+        found.append(lyapunov_spectrum(net, torch.zeros(60, 2, 3)).layers[0].exponents - math.log(size))
+    assert float((found[0] - found[1]).abs().max()) <= 1e-4
+    with torch.no_grad():
+        net.weight_hh_l0.fill_(1e38)
+    with pytest.raises(InputError, match="derivatives of layer 0 are not finite"):
+        lyapunov_spectrum(net, torch.zeros(60, 2, 3))

@@ -94,8 +94,8 @@ class Carousel:
         shown = self.layers[layer]
         curves = {
             "whole": (shown.total, "black", "-"),
-            "carousel alone": (shown.carousel, "tab:blue", "-"),
-            "through h and peepholes": (shown.rest, "tab:red", "--"),
+            "carousel alone": (shown.carousel, "C0", "-"),
+            "through h and peepholes": (shown.rest, "C1", "--"),
         }
         scale = (float(shown.total[0]) if len(shown.total) else 0.0) or 1.0
         for label, (curve, colour, style) in curves.items():

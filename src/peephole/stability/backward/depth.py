@@ -111,11 +111,11 @@ class DepthFlow:
             whose = f"row {self.rows[0]}" if len(self.rows) == 1 else f"{len(self.rows)} rows"
             # where the smallest is 0, as under a narrow layer or a dead ReLU, the band goes down to the axis
             lower, upper = self.chain_smallest.amin(1).clamp_min(1e-300), self.chain_largest.amax(1)
-            style = {"color": "tab:blue", "alpha": 0.15, "linewidth": 0}
+            style = {"color": "C0", "alpha": 0.15, "linewidth": 0}
             label = f"singular values of ∂f$_N$/∂f$_k$, {whose}"
             ax.fill_between(depths, lower.tolist(), _above(upper), label=label, **style)  # pyright: ignore[reportArgumentType]
             bound = _above(self.chain_bound.amax(1))
-            ax.plot(depths, bound, color="tab:red", linestyle=":", label=f"product of the layers' norms, {whose}")
+            ax.plot(depths, bound, color="C1", linestyle=":", label=f"product of the layers' norms, {whose}")
         ax.plot(depths, _above(self.gradient_norms / output), color="0.6", linewidth=0.5, alpha=0.5)
         ax.plot(depths, _above(mean), color="black", marker="o", markersize=3, label="‖∂Div/∂f$_k$‖, mean")
         ax.plot([], [], color="0.6", linewidth=0.5, label="‖∂Div/∂f$_k$‖, each row")

@@ -1,5 +1,6 @@
 """Lyapunov exponents of a net along the trajectories that its input drives, by the QR method."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -82,9 +83,13 @@ def _measure(passage: Passage, count: int, every: int | None, burn_in: int, seed
         times = order[done : done + length]
         growth, following, sharpest = _advance(linear, times, tangents)
         limit = torch.finfo(growth.dtype).eps ** (2 / 3)  # leaves the cube root of eps as error of a growth factor
-        if every is None and length > 1 and sharpest < limit:
+        if every is None and length > 1 and not sharpest >= limit:  # or so long that a product overflowed
             length //= 2
             continue
+        if math.isnan(sharpest):
+            raise InputError(
+                f"the derivatives of {passage.name} are not finite; its weights or the batch are too large, see which"
+            )
         lived_before, now = lived, alive[list(times)].sum(0)
         lived = lived + now
         growths.append(growth.double().cpu())

@@ -49,9 +49,9 @@ class CriticalGain:
         """The exponent over the gain, with both gains."""
         ax.plot(self.gains, self.exponents, color="black", marker="o", markersize=2, linewidth=0.8)
         ax.axhline(0.0, color="0.6", linewidth=1)
-        ax.axvline(self.zero, color="tab:blue", linewidth=1, label=f"zero at {self.zero:.3f}")
+        ax.axvline(self.zero, color="C0", linewidth=1, label=f"zero at {self.zero:.3f}")
         if self.chaos is not None:
-            ax.axvline(self.chaos, color="tab:red", linewidth=1, label=f"clearly positive at {self.chaos:.3f}")
+            ax.axvline(self.chaos, color="C1", linewidth=1, label=f"clearly positive at {self.chaos:.3f}")
         ax.set(xlabel="gain", ylabel="largest exponent, nats a step")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)

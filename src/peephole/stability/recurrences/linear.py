@@ -125,7 +125,7 @@ class LinearRecurrence:
         start = float(self.response_norms[0])
         expected = self.spectral_radius ** torch.arange(len(self.power_norms), dtype=torch.float64)
         draw_line(ax, self.power_norms, "‖W$^t$‖: the worst h(0)", color="black", linewidth=2.5)
-        draw_line(ax, self.response_norms / start, "‖h(t)‖ / ‖h(0)‖: this input", color="tab:blue")
+        draw_line(ax, self.response_norms / start, "‖h(t)‖ / ‖h(0)‖: this input", color="C0")
         draw_line(ax, expected, "|λ|$^t$: eigenvalues", color="0.5", linestyle="--")
         if not float(self.power_norms[-1]):
             ax.text(1.0, 0.02, "a line ends where it becomes 0", color="0.4", ha="right", transform=ax.transAxes)

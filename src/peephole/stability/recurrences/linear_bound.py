@@ -99,8 +99,8 @@ class LinearBound:
         ax.plot(np.arange(len(path)), path, color="black", label=f"h of unit {self.unit} under its worst input")
         if bounded:
             bound = float(self.worst[self.unit] + self.error[self.unit])
-            ax.axhline(bound, color="tab:red", linestyle="--", label=f"no input goes past ±{bound:.4g}")
-            ax.axhline(-bound, color="tab:red", linestyle="--")
+            ax.axhline(bound, color="C1", linestyle="--", label=f"no input goes past ±{bound:.4g}")
+            ax.axhline(-bound, color="C1", linestyle="--")
         ax.set(xlabel="step t", ylabel="h(t)")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))

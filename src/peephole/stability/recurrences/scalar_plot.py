@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from peephole.stability.recurrences.memory_curve import MemoryCurve
     from peephole.stability.recurrences.scalar import ScalarRecurrence
 
-COLOURS = ("tab:blue", "tab:orange")  # of what comes to the first limit, and to the second
-UNBOUNDED = "tab:red"
+COLOURS = ("C0", "C4")  # of what comes to the first limit, and to the second
+UNBOUNDED = "C1"
 OTHERS = "0.4"
 SHADES = {
     "one limit": None,
-    "two limits": "tab:blue",
-    "cycle of two": "tab:purple",
-    "keeps every start": "tab:green",
-    "blows up": "tab:red",
+    "two limits": "C0",
+    "cycle of two": "C3",
+    "keeps every start": "C2",
+    "blows up": "C1",
 }
 FACES = {"attracting": "black", "repelling": "white", "neutral": "0.6"}  # of fixed points
 FILLINGS = {"attracting": "filled", "repelling": "hollow", "neutral": "grey"}

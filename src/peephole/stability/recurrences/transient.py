@@ -110,10 +110,10 @@ class Transient:
         allowed = 2 * self.numerical_radius**times
         # a bound far above everything would leave no room for the rest
         allowed = allowed.masked_fill(allowed > 10 * self.peak, math.nan)
-        draw_line(ax, allowed, "numerical radius: ≤ 2 r$^t$", color="tab:orange", linestyle=":")
+        draw_line(ax, allowed, "numerical radius: ≤ 2 r$^t$", color="C4", linestyle=":")
         if math.isfinite(self.kreiss):
             label = f"Kreiss: peak ≥ {self.kreiss:.4g}"
-            ax.axhline(self.kreiss, color="tab:red", linestyle="--", linewidth=1, label=label)
+            ax.axhline(self.kreiss, color="C1", linestyle="--", linewidth=1, label=label)
         if self.peak_step:
             ax.plot(self.peak_step, self.peak, "o", color="black")
             late = self.peak_step > len(times) / 2

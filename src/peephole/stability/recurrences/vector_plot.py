@@ -17,7 +17,7 @@ MOST_LINES = 60  # of pairs; more would be a surface
 MOST_PATHS = 6  # between first and last states
 EDGE = 1e100  # states that went beyond it are not drawn
 SMALLEST = 1e-17  # relative distances below are rounding
-MOVING = "tab:red"
+MOVING = "C1"
 
 
 def draw_forgetting(ax: "Axes", found: "VectorRecurrence") -> None:
@@ -31,7 +31,7 @@ def draw_forgetting(ax: "Axes", found: "VectorRecurrence") -> None:
     ax.plot(
         found.left_at,
         _visible(found.left[:, 0]),
-        color="tab:blue",
+        color="C0",
         linewidth=1.2,
         marker="o",
         markersize=3,

@@ -1,0 +1,137 @@
+"""The section on training: curves beside baselines."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole.errors import InputError
+from peephole.generate.scoring import Pieces
+from peephole.models.ngram import NGram
+from peephole.report.curves import Curve, GradientNorm, Learning, RightAnswers
+from peephole.report.parts import Missing, Paragraph, Part, Picture, Table
+from peephole.report.subject import Subject
+from peephole.runs.folder import Run
+from peephole.tasks.baselines import ORDERS, xz_nats
+from peephole.tasks.problem import ProblemModel
+from peephole.tasks.text import TextModel
+
+LEARNED, COMPARED = 1_000_000, 1 << 15  # symbols that baselines learn from, and that all are measured on
+PIECE = 4096
+FEWEST = 100  # characters to learn from, under which n-grams are no baseline
+STATIC = "static net"
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Bits a character of the same held-out text, by name; `model` is the run's."""
+
+    model: float | None
+    others: dict[str, float]
+    characters: int
+    learned: int
+
+
+def training(subject: Subject) -> list[Part]:
+    """Learning curves, gradients, and a table of what the same text costs others."""
+    baselines: Baselines | None = None
+    why = ""
+    if isinstance(subject.model, TextModel):
+        try:
+            baselines = baselines_of(subject, subject.model)
+        except InputError as error:
+            why = f"Baselines left out: {error}."
+    parts: list[Part] = []
+    if subject.history:
+        parts += _curves(subject, baselines)
+    else:
+        parts.append(Missing("No curves: the history has no rows, training ended before its first step was recorded."))
+    if baselines is not None:
+        parts.append(_table(baselines))
+    return [*parts, Missing(why)] if why else parts
+
+
+def baselines_of(subject: Subject, model: TextModel) -> Baselines:
+    """n-grams and xz beside the run's net, all on the same pieces of the held-out text, at even distances.
+
+    Sums include the ends of documents; means are over characters. `InputError` where the text is gone or too short.
+    """
+    corpus, tokenizer = model.corpus, model.tokenizer
+    learned, tokens = np.asarray(corpus.train.tokens[-LEARNED:]), corpus.held_out.tokens
+    if len(learned) < FEWEST or len(tokens) < 2:
+        raise InputError(f"the text is too short for them, {len(learned):,} symbols to learn from")
+    pieces = _pieces(tokens)
+    targets = np.concatenate([piece[1:] for piece in pieces])
+    unknown = int((targets == tokenizer.unk).sum())
+    extra = unknown * model.unknown_price()
+
+    def text_of(part: NDArray[np.unsignedinteger]) -> str:
+        return tokenizer.decode(part[(part != tokenizer.eod) & (part != tokenizer.unk)])
+
+    characters = len(text_of(targets)) + unknown
+    if not characters:
+        raise InputError("the held-out text has no characters")
+    nats: dict[str, float] = {}
+    own: float | None = None
+    with ThreadPoolExecutor(1) as pool:  # xz is at work beside the others
+        compressed = pool.submit(xz_nats, text_of(learned), text_of(targets))
+        for name, order in ORDERS.items():
+            counted = NGram.fit(learned, len(tokenizer), order)
+            nats[name] = extra + sum(float(counted.surprisal(piece)[1:].sum()) for piece in pieces)
+        nats["xz"] = compressed.result() + extra
+    if subject.trained:
+        values = model.price(np.asarray(tokens), Pieces(PIECE), limit=COMPARED)
+        assert len(values) == len(targets)  # the same pieces
+        own = (float(values.sum()) + extra) / math.log(2) / characters
+    bits = {name: value / math.log(2) / characters for name, value in nats.items()}
+    return Baselines(own, bits, characters, len(learned))
+
+
+def _pieces(tokens: NDArray[np.unsignedinteger]) -> list[NDArray[np.unsignedinteger]]:
+    """What `surprisals` measures with this limit, each piece with the token before it."""
+    targets = len(tokens) - 1
+    length = min(PIECE, targets)
+    starts = np.arange(0, targets, length)
+    if targets > COMPARED:
+        starts = starts[np.unique(np.linspace(0, len(starts) - 1, max(1, round(COMPARED / length))).astype(int))]
+    return [np.asarray(tokens[start : start + length + 1]) for start in starts.tolist()]
+
+
+def _curves(subject: Subject, baselines: Baselines | None) -> list[Part]:
+    model, history = subject.model, subject.history
+    beside: dict[str, Curve] = {}
+    right: dict[str, Curve] = {}
+    if isinstance(model, ProblemModel):
+        unit, scale = ("squared error" if model.task.problem.valued else "nats an answer"), 1.0
+        marks = {"looking at nothing": model.task.problem.blind}
+        static = Run(model.run.folder / "static").read_history() if model.task.static else []
+        if static:
+            beside[STATIC], right[STATIC] = Curve.of(static, "held_out"), Curve.of(static, "right")
+    else:
+        unit, scale = "bits a character", 1 / math.log(2)
+        marks = dict(sorted(baselines.others.items(), key=lambda pair: -pair[1])) if baselines else {}
+    curve, held_out = Curve.of(history, "divergence", scale), Curve.of(history, "held_out", scale)
+    parts: list[Part] = []
+    if len(curve):
+        parts.append(Picture("Divergence", Learning(unit, curve, held_out, beside, marks)))
+    shares = Curve.of(history, "right")
+    if len(shares):
+        parts.append(Picture("Right answers", RightAnswers(shares, right)))
+    norms = Curve.of(history, "gradient_norm")
+    if len(norms):
+        parts.append(Picture("Gradients", GradientNorm(norms, model.task.training.clip_norm)))
+    if not len(held_out):
+        parts.append(Paragraph("It ended before it was measured on held-out data for the first time."))
+    return parts
+
+
+def _table(found: Baselines) -> Table:
+    rows = {**found.others, **({} if found.model is None else {"this net": found.model})}
+    ordered = sorted(rows.items(), key=lambda pair: pair[1])
+    caption = (
+        f"Bits a character of {found.characters:,} held-out characters, in pieces at even distances; n-grams "
+        f"(Kneser–Ney) and xz learned from the last {found.learned:,} symbols of the training text."
+    )
+    return Table(caption, ("model", "bits a character"), tuple((name, f"{bits:.4f}") for name, bits in ordered))
