@@ -161,7 +161,7 @@ def kept() -> Callable[[Path], dict[str, object]]:
 
     def plain(value: object) -> object:
         if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items() if key not in ("seconds", "per_second")}
+            return {key: plain(item) for key, item in value.items() if key not in ("seconds", "per_second", "memory")}
         if isinstance(value, list):
             return [plain(item) for item in value]
         if hasattr(value, "untyped_storage"):

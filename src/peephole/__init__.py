@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from peephole.tasks.config import TextTask as TextTask
     from peephole.tasks.text import TextModel as TextModel
     from peephole.train.config import TrainingConfig as TrainingConfig
+    from peephole.train.watch.reading import read_watch as read_watch
 
 _HOMES = {
     "InputError": "errors",
@@ -67,6 +68,7 @@ _HOMES = {
     "Stream": "streams.stream",
     "Snapshot": "streams.snapshot",
     "load": "tasks",
+    "read_watch": "train.watch.reading",
     "TextTask": "tasks.config",
     "TextData": "data.config",
     "ModelConfig": "models.config",
@@ -103,6 +105,7 @@ __all__ = [  # noqa: RUF022
     "Stream",
     "Snapshot",
     "load",
+    "read_watch",
     "TextTask",
     "TextData",
     "ModelConfig",

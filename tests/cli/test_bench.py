@@ -54,7 +54,8 @@ REFUSED = {
     "--minutes nan": "--minutes is nan; expected more than 0",
     "--growth --shapes grid": "--growth has shapes of its own",
     "--out missing/bench.json": "missing/bench.json: cannot be written",
-    "--plot .": ".: cannot be written",
+    "--plot missing/figure.png": "missing/figure.png: cannot be written",
+    "--plot figure.gif": "figures end in .png, .svg, .pdf, not in '.gif'",
 }
 
 
@@ -111,7 +112,8 @@ REFUSED_OF_STREAMS = {
     "--rounds 0": "--rounds is 0; expected at least 1",
     "--minutes 0": "--minutes is 0.0; expected more than 0",
     "--out missing/bench.json": "missing/bench.json: cannot be written",
-    "--plot .": ".: cannot be written",
+    "--plot missing/figure.png": "missing/figure.png: cannot be written",
+    "--plot figure.gif": "figures end in .png, .svg, .pdf, not in '.gif'",
 }
 
 

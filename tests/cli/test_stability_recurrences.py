@@ -107,7 +107,8 @@ def test_scalar_draws(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scalar("--weight", 9, "--out", "new/figures", "--json") == 0
     assert (place / "new/figures/scalar.png").read_bytes().startswith(PNG)
     assert json.loads(capsys.readouterr().out)["figure"] == "new/figures/scalar.png"
-    assert [path.name for path in (place / "new/figures").iterdir()] == ["scalar.png"]
+    written = sorted(path.name for path in (place / "new/figures").iterdir())
+    assert written == ["scalar.pdf", "scalar.png", "scalar.svg"]
 
 
 # --- vector ---

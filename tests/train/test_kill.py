@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ..commands import without_report
+
 Kept = Callable[[Path], dict[str, object]]
 Fork = Callable[..., dict[str, Any]]
 
@@ -26,7 +28,7 @@ def fork() -> Iterator[Fork]:
         assert process.stdout is not None
 
         def run(folder: Path, words: list[object], **when: float) -> dict[str, Any]:
-            job = {"folder": str(folder), "words": [str(word) for word in words], **when}
+            job = {"folder": str(folder), "words": [str(word) for word in without_report(tuple(words))], **when}
             process.stdin.write(json.dumps(job) + "\n")  # pyright: ignore[reportOptionalMemberAccess]
             process.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
             answer = process.stdout.readline()  # pyright: ignore[reportOptionalMemberAccess]

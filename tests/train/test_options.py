@@ -308,7 +308,15 @@ def test_rows_say_what_happened(train: Train) -> None:
 def test_long_runs_leave_rows_out(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "ROWS_KEPT", 4)
     kept = train(steps=16, evaluate_every=7).model.run.read_history()
-    assert [row["step"] for row in kept] == [4, 7, 8, 12, 14, 16]  # every fourth, and those with a measurement
+    assert [row["step"] for row in kept] == [
+        1,
+        4,
+        7,
+        8,
+        12,
+        14,
+        16,
+    ]  # every fourth, and those with a measurement or look
     assert [row["step"] for row in kept if "held_out" in row] == [7, 14, 16]
 
 

@@ -13,7 +13,10 @@ from typing import Protocol
 
 import pytest
 
+from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
+
+from ..commands import without_report
 
 
 class Outcome(Protocol):
@@ -65,7 +68,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     commands: list[Command] = []
 
     def begin(*words: object, **options: tuple[str, ...]) -> Command:
-        commands.append(Command(*words, cwd=tmp_path, **options))
+        commands.append(Command(*without_report(words), cwd=tmp_path, **options))
         return commands[-1]
 
     yield begin
@@ -189,18 +192,31 @@ def test_a_checkpoint_of_two_processes_is_not_resumed_by_one(
     assert "written by 2 processes; resume with --devices 2, got 1" in err.splitlines()[-1]
 
 
+def seen_alike(one: Path, other: Path, steps: list[int]) -> None:
+    """Both runs were looked into after these steps, once each, and saw the same but for rounding."""
+    looks = [[row for row in Run.open(run).read_history() if "watch" in row] for run in (one, other)]
+    for rows in looks:
+        assert [row["step"] for row in rows] == steps
+    for first, second in zip(*looks, strict=True):
+        for layer, curves in first["watch"]["flow"].items():
+            for state, curve in curves.items():
+                assert second["watch"]["flow"][layer][state] == pytest.approx(curve, rel=0.01, abs=1e-6)
+
+
 @pytest.mark.slow
 def test_two_processes_average_their_gradients(
     tmp_path: Path, start: Start, book: Path, tiny: tuple[str, ...], kept: Kept
 ) -> None:
     """Without dropout, two processes with two lanes each do what one does with four."""
-    words = ["train", "book.txt", *tiny, "--accelerator", "cpu", "--dropout", 0, "--steps", 6, "--keep", "last"]
+    words = ["train", "book.txt", *tiny, "--accelerator", "cpu", "--dropout", 0, "--steps", 6, "--watch", 3]
+    words += ["--keep", "last"]
     for name, devices in (("one", 1), ("two", 2)):
         code, _, err = start(*words, "--devices", devices, "--out", name).finish()
         assert code == 0, err
     one, two = (read_tensors(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name in one:
         assert float((one[name] - two[name]).abs().max()) <= 1e-5, name
+    seen_alike(tmp_path / "one", tmp_path / "two", [1, 3, 6])
 
 
 @pytest.mark.slow
@@ -209,7 +225,7 @@ def test_a_compiled_training_is_the_same_but_for_rounding(
 ) -> None:
     """In a process of its own: the check of annotations stops the compiler. Windows with and without a new document."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    words = ["train", "book.txt", *tiny, "--separator", ".", "--dropout", 0, "--steps", 6]
+    words = ["train", "book.txt", *tiny, "--separator", ".", "--dropout", 0, "--steps", 6, "--watch", 4]
     for name, more in (("plain", ()), ("compiled", ("--compile",))):
         code, _, err = start(*words, *more, "--out", name).finish()
         assert code == 0, err
@@ -220,3 +236,4 @@ def test_a_compiled_training_is_the_same_but_for_rounding(
     assert plain.keys() == compiled.keys()
     for name in plain:
         assert float((plain[name] - compiled[name]).abs().max()) <= 1e-5, name
+    seen_alike(tmp_path / "plain", tmp_path / "compiled", [1, 4, 8])

@@ -141,7 +141,7 @@ def test_other_weights_than_config_says_are_refused(tmp_path: Path, book: Path) 
 
 
 def test_the_budget_in_minutes_becomes_steps_once(tmp_path: Path, book: Path, kept: Kept) -> None:
-    settings = task(book, steps=None, minutes=0.02, evaluate_every=5)
+    settings = task(book, steps=None, minutes=0.03, evaluate_every=5)
     totals: list[int] = []
 
     class Stop(Listener):
@@ -178,7 +178,7 @@ def test_the_budget_in_minutes_becomes_steps_once(tmp_path: Path, book: Path, ke
 
 def test_a_resumed_run_repeats_the_step_in_which_the_budget_was_fixed(tmp_path: Path, book: Path) -> None:
     """The rate of the next step depends on the total that has just become known, and the row of this one is kept."""
-    settings = task(book, steps=None, minutes=0.02, evaluate_every=5, checkpoint_seconds=1e9)
+    settings = task(book, steps=None, minutes=0.03, evaluate_every=5, checkpoint_seconds=1e9)
     rows: dict[str, list[dict[str, Any]]] = {"first": [], "again": []}
 
     class Watch(Listener):

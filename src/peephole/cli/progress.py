@@ -1,28 +1,35 @@
-"""Training as it goes: one live line on a terminal, one line every few seconds in a log file."""
+"""Training as it goes: two live lines on a terminal, a line every few seconds in a log file."""
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from peephole.tasks.model import TaskModel
 from peephole.train.contract import Listener
+from peephole.train.watch.row import WatchRow
 
 LOG_SECONDS, LIVE_SECONDS = 10.0, 0.25
+WATCH_SECONDS = 30.0  # between lines of a log that say what was seen inside
 SMOOTHING = 0.95  # of the numbers shown from step to step
 
 
 class Progress(Listener):
-    """Shows steps, divergence, gradient norm, speed and time left; evaluations as lines that stay."""
+    """Shows steps, divergence, gradient norm, speed and time left, and what was last seen inside; evaluations, and what
+    has turned, as lines that stay.
+    """
 
     def __init__(self, model: TaskModel, stream: Any) -> None:  # a text stream; no annotation of one can be checked
         self.model = model
         self.console = Console(file=stream, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if stream.isatty() else None
         self.shown_at = 0.0
+        self.watch_shown_at = time.monotonic()
+        self.text = self.seen = ""  # the live lines
         self.smooth: dict[str, float] = {}
 
     def on_start(self, first: int, total: int | None) -> None:
@@ -54,7 +61,8 @@ class Progress(Listener):
             left = (total - row["step"]) * row["seconds"] / row["step"]
             text += f"  {_duration(left)} left"
         if self.live is not None:
-            self.live.update(Text(text), refresh=True)
+            self.text = text
+            self._refresh()
         else:
             self._line(text)
 
@@ -62,10 +70,27 @@ class Progress(Listener):
         mark = "best so far, kept" if improved else "not better"
         self._line(f"step {row['step']:,}  {self.model.show(row)}  {mark}")
 
+    def on_watch(self, row: dict[str, Any], turned: Sequence[str]) -> None:
+        look, now = WatchRow.read(row), time.monotonic()
+        assert look is not None
+        self.seen = f"inside, step {look.step:,}: {look.verdict}"
+        if self.live is not None:
+            self._refresh()
+        elif now - self.watch_shown_at >= WATCH_SECONDS:
+            self.watch_shown_at = now
+            self._line(self.seen)
+        for sentence in turned:
+            self._line(f"step {look.step:,}  turned: {sentence}")
+
     def close(self) -> None:
         """Take the live line away."""
         if self.live is not None:
             self.live.stop()
+
+    def _refresh(self) -> None:
+        """Show both live lines, wrapped where the terminal is narrow."""
+        assert self.live is not None
+        self.live.update(Group(*(Text(line) for line in (self.text, self.seen) if line)), refresh=True)
 
     def _line(self, text: str) -> None:
         if self.live is not None and self.live.is_started:

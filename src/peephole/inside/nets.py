@@ -53,5 +53,7 @@ def looked_into(net: Recurrent, inside: Inside) -> Iterator[None]:
         yield
     finally:
         net._inside = before
+        if not before:
+            del net._inside
         if compiles:
             del vars(net)["_run"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from peephole.runs.tensors import read_tensors
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import LoopConfig
 from peephole.train.contract import Listener, Objective
+from peephole.train.watch.sequences import LONGEST, ROWS, WatchedSequences
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -53,6 +55,21 @@ class TaskModel(Generic[Net]):
         """
         raise NotImplementedError
 
+    def watched(self) -> WatchedSequences | None:
+        """The few held-out sequences on which a training looks inside; None where the held-out data has none as long.
+
+        Which they are depends on the task alone, so that a training that goes on looks at the same.
+        """
+        training, batch = self.model.training, self.task.training.batch_size
+        self.model.eval()  # what warms a model up may not draw noise
+        try:
+            for most in LONGEST:
+                with suppress(InputError):  # fewer steps may do
+                    return WatchedSequences.of(*self.examined(ROWS, None, most), batch)
+        finally:
+            self.model.train(training)
+        return None
+
     def fit(self, listener: Listener | None = None, **changes: Any) -> Any:
         """Train to the end of the budget, from the newest checkpoint if there is one; then keep the best weights.
 
@@ -69,7 +86,8 @@ class TaskModel(Generic[Net]):
             if not process_rank():
                 with self.run.lock():  # not while another training is at work
                     self.write_config()
-        progress = fit(self.model, self.objective(), training, self.run, listener or Listener())
+        watched = self.watched() if training.watch and not process_rank() else None
+        progress = fit(self.model, self.objective(), training, self.run, listener or Listener(), watched)
         self.model.load_state_dict(read_tensors(self.run.model_path))
         self.model.eval()
         return progress

@@ -26,6 +26,7 @@ from peephole.tasks.problem_nets import new_net
 from peephole.tasks.problem_objective import ProblemBatches, ProblemObjective
 from peephole.tasks.random_streams import EXAMINED
 from peephole.train.machine import check_machine
+from peephole.train.watch.sequences import WatchedSequences
 
 
 class ProblemModel(TaskModel[SequenceModel | StaticModel]):
@@ -152,6 +153,14 @@ class ProblemModel(TaskModel[SequenceModel | StaticModel]):
         size = max(problem.smallest, size if most is None else min(size, most))
         examples = problem.draw(np.random.default_rng([self.task.training.seed, EXAMINED, size]), sequences, size)
         return {"symbols": examples.inputs}, examples.divergence
+
+    def watched(self) -> WatchedSequences | None:
+        """As that of every task; of a static net examples, whose hidden units are counted."""
+        if not isinstance(self.model, StaticModel):
+            return super().watched()
+        problem = self.task.problem
+        examples = problem.draw(np.random.default_rng([self.task.training.seed, EXAMINED]), 500, problem.size)
+        return WatchedSequences({"inputs": examples.inputs}, examples.divergence)
 
     def outlook(self) -> Outlook:
         """Whether the gradient of the answer reaches what has to be remembered, with the weights as they are."""

@@ -106,8 +106,8 @@ class TextModel(TaskModel[SequenceModel]):
         with run.lock():
             try:
                 run.write_config("text", settings_of(task))
-                corpus = prepare(task.data, run.data_folder, run.tokenizer_path)
                 check_machine(task.training)
+                corpus = prepare(task.data, run.data_folder, run.tokenizer_path)
                 TextObjective(corpus, task.training).batches(0, task.training.devices)
                 model = _new_model(task, corpus.tokenizer)
                 explain_backend(model)  # a named back end that cannot serve the cell says so here

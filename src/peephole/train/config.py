@@ -68,6 +68,13 @@ class LoopConfig:
     # Stop after so many measurements in a row without improvement. 0: never.
     patience: int = 0
 
+    # Look inside every so many steps, and once after the first: how far gradients reach, what gates and units do, how
+    # large the updates are. 200 costs less than 3 % of the time. 0: never.
+    watch: int = 200
+
+    # Write the history for TensorBoard too, into the run's folder tensorboard (needs the extra of that name).
+    tensorboard: bool = False
+
     # Which weights end in model.safetensors: those best on held-out text, or the last.
     keep: Literal["best", "last"] = "best"
 
@@ -105,7 +112,7 @@ class LoopConfig:
         for name in ("learning_rate", *given):
             if getattr(self, name) == math.inf:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected a finite number")
-        not_negative = ("weight_decay", "momentum", "warmup", "evaluate_every", "patience", "threads")
+        not_negative = ("weight_decay", "momentum", "warmup", "evaluate_every", "watch", "patience", "threads")
         for name in (*not_negative, "final_learning_rate", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")

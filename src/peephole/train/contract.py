@@ -1,9 +1,11 @@
 """What the loop and its callers agree on: the objective it trains, the listener that hears of it, how it stops."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+from peephole.errors import InputError
 
 States = tuple[Tensor, ...]
 
@@ -35,12 +37,20 @@ class Objective(Protocol):
 
 
 class Listener:
-    """Hears what happens; the command line shows it. Every method may be left as it is."""
+    """Hears what happens; the command line shows it. Every method may be left as it is.
+
+    `on_watch` gets a row of the history that has a `watch`, and a sentence for each thing that has just turned.
+    """
 
     def on_start(self, first: int, total: int | None) -> None: ...
     def on_step(self, row: dict[str, Any], total: int | None) -> None: ...
     def on_evaluation(self, row: dict[str, Any], improved: bool) -> None: ...
     def on_budget(self, total: int, seconds_per_step: float) -> None: ...
+    def on_watch(self, row: dict[str, Any], turned: Sequence[str]) -> None: ...
+
+
+class NotFinite(InputError):
+    """A divergence or a gradient became infinite or NaN. The same settings would end so again."""
 
 
 class Interrupted(Exception):

@@ -23,11 +23,15 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import write_tensors
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import LoopConfig
-from peephole.train.contract import Interrupted, Listener, Objective
+from peephole.train.contract import Interrupted, Listener, NotFinite, Objective
+from peephole.train.event_files import EVENTS, EventFiles
 from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
 from peephole.train.progress import NORMS_KEPT, Progress
 from peephole.train.randomness import random_state, set_random_state
+from peephole.train.watch.sequences import WatchedSequences
+from peephole.train.watch.turning import Turns
+from peephole.train.watch.watcher import Watcher
 
 WARM_STEPS, TIMED_STEPS = 5, 20  # steps left out and steps timed, to turn minutes into steps
 ROUTINE_SHARE = 0.9  # of a budget in minutes, what is left for steps besides measuring and saving
@@ -35,18 +39,26 @@ EVALUATIONS = 10  # measurements on held-out text in a run
 ROWS_KEPT = 5000  # rows of history in a run; longer runs leave steps out
 
 
-def fit(model: nn.Module, objective: Objective, config: LoopConfig, run: Run, listener: Listener) -> Progress:
+def fit(
+    model: nn.Module,
+    objective: Objective,
+    config: LoopConfig,
+    run: Run,
+    listener: Listener,
+    watched: WatchedSequences | None = None,
+) -> Progress:
     """Train `model` in `run` to the end of its budget, from the newest checkpoint if there is one.
 
     Weights best on held-out data (or the last, as `config.keep` says) end in `model.safetensors`. On Ctrl-C or a
-    request to terminate a checkpoint is written and `Interrupted` raised.
+    request to terminate a checkpoint is written and `Interrupted` raised. `watched` are the held-out sequences on which
+    `config.watch` looks inside the net; without them it looks at the updates alone.
 
     Raises:
         InputError: the divergence or a gradient is not finite, the disk is full, or another training holds the run.
     """
     fabric = _make_fabric(config)
     with _alone(fabric, run):
-        return _Training(fabric, model, objective, config, run, listener).run_to_end()
+        return _Training(fabric, model, objective, config, run, listener, watched).run_to_end()
 
 
 def _make_fabric(config: LoopConfig) -> Fabric:
@@ -88,6 +100,7 @@ class _Training:
         config: LoopConfig,
         run: Run,
         listener: Listener,
+        watched: WatchedSequences | None,
     ) -> None:
         self.fabric, self.objective, self.config, self.run = fabric, objective, config, run
         self.listener = listener if fabric.is_global_zero else Listener()
@@ -105,12 +118,22 @@ class _Training:
         )
         self.parameters = list(model.parameters())
         self.parameter_names = [name for name, _ in model.named_parameters()]
+        self.watcher = Watcher(model, watched, self._watched_every(), fabric.device)
         self.stop_requested = False
         self.step_seconds: list[float] = []
+        history = run.read_history() if fabric.is_global_zero else []
+        self.turns = Turns(config.learning_rate)
+        for row in history:
+            self.turns.hear(row)
+        self.events = EventFiles(run.folder / EVENTS if config.tensorboard and fabric.is_global_zero else None, history)
         self.begun = time.monotonic() - self.progress.seconds
         self.saved_at, self.saved_step = time.monotonic(), self.progress.step
 
     def run_to_end(self) -> Progress:
+        with self.events:
+            return self._run()
+
+    def _run(self) -> Progress:
         progress = self.progress
         self.listener.on_start(progress.step, progress.total)
         if self._is_done():
@@ -134,7 +157,7 @@ class _Training:
 
     def _step(self) -> dict[str, Any]:
         """One window forward, its divergence back through time, one step of the optimiser."""
-        config, progress = self.config, self.progress
+        progress = self.progress
         self.model.train()
         window = _to_device(self.batches.next(), self.fabric.device)
         states = progress.states if window.carry else None
@@ -146,16 +169,15 @@ class _Training:
         progress.norms.append(norms.tolist())
         value, length = divergence.item(), norm.item()
         if not math.isfinite(value):
-            raise InputError(self._blame(f"the divergence became {value}", progress.step + 1))
+            raise NotFinite(self._blame(f"the divergence became {value}", progress.step + 1))
         if not math.isfinite(length):
-            raise InputError(
+            raise NotFinite(
                 self._blame(f"a gradient became {length} while the divergence was {value:.3f}", progress.step + 1)
             )
-        if config.clip_value is not None:
-            nn.utils.clip_grad_value_(self.parameters, config.clip_value)
-        if config.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, config.clip_norm, norm)
+        progress.unwatched += 1
+        progress.clipped += self._clip(norm, length)
         rate = self.optimizer.param_groups[0]["lr"]
+        self.watcher.begin(progress.step + 1, progress.total)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.advance()
@@ -171,6 +193,18 @@ class _Training:
             "counted": counted * self.fabric.world_size,
         }
 
+    def _clip(self, norm: Tensor, length: float) -> bool:
+        """Shorten the gradient as the settings say; whether there was anything to shorten."""
+        config, clipped = self.config, False
+        if config.clip_value is not None:
+            gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+            clipped = float(nn.utils.get_total_norm(gradients, math.inf)) > config.clip_value
+            nn.utils.clip_grad_value_(self.parameters, config.clip_value)
+        if config.clip_norm is not None:
+            clipped = clipped or length > config.clip_norm
+            nn.utils.clip_grads_with_norm_(self.parameters, config.clip_norm, norm)
+        return clipped
+
     def _after_step(self, row: dict[str, Any], seconds: float) -> None:
         progress = self.progress
         self.step_seconds.append(seconds)
@@ -182,10 +216,15 @@ class _Training:
         last = progress.step == progress.total
         if last or progress.step % self._evaluate_every() == 0:
             row |= self._evaluate()
+        if self.watcher.is_looking:
+            row["watch"] = self.watcher.row(progress)
         if self.fabric.is_global_zero:
-            if "held_out" in row or progress.step % self._record_every() == 0:
+            if row.keys() & {"held_out", "watch"} or progress.step % self._record_every() == 0:
                 self.run.append_history(row)
+                self.events.write(row)
             self.listener.on_step(row, progress.total)
+            if "watch" in row:
+                self.listener.on_watch(row, self.turns.hear(row))
         due = fixed or time.monotonic() - self.saved_at > self.config.checkpoint_seconds
         if not last and self._any_process(due):
             self._checkpoint()
@@ -197,7 +236,7 @@ class _Training:
         measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
         value = measured["held_out"]
         if not math.isfinite(value):
-            raise InputError(self._blame(f"the divergence on held-out data became {value}", progress.step))
+            raise NotFinite(self._blame(f"the divergence on held-out data became {value}", progress.step))
         improved = value < progress.best
         if improved:
             progress.best, progress.best_step, progress.since_best = value, progress.step, 0
@@ -219,6 +258,10 @@ class _Training:
 
     def _record_every(self) -> int:
         return max(1, (self.progress.total or 0) // ROWS_KEPT)
+
+    def _watched_every(self) -> int:
+        """One process looks for all; none where weights are shared out, and no process has them whole."""
+        return self.config.watch if self.fabric.is_global_zero and self.config.strategy != "fsdp" else 0
 
     def _fixed_total(self) -> int | None:
         return self.config.budget_steps(self.batches.windows_per_epoch)

@@ -27,6 +27,8 @@ class Progress:
     plateau_share: float = 1.0
     threads: int = field(default_factory=torch.get_num_threads)
     states: States | None = None
+    clipped: int = 0  # steps whose gradient was shortened, of the `unwatched` since the last look inside
+    unwatched: int = 0
     norms: deque[list[float]] = field(default_factory=lambda: deque(maxlen=NORMS_KEPT))
 
     def first_to_grow(self) -> tuple[int, int] | None:

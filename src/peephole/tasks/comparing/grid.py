@@ -12,9 +12,9 @@ from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.tasks.comparing.fields import field_named, kinds_of, read_value
 from peephole.tasks.comparing.result import Comparison, compare
-from peephole.tasks.comparing.training import Died, check_alone, check_net, held, train_into
+from peephole.tasks.comparing.training import check_alone, check_net, held, train_into
 from peephole.tasks.config import ProblemTask, TextTask, settings_of
-from peephole.train.contract import Listener
+from peephole.train.contract import Listener, NotFinite
 
 Task = TextTask | ProblemTask
 CELLS: tuple[str, ...] = get_args(kinds_of(ModelConfig)["cell"])
@@ -124,7 +124,7 @@ def _train(task: Task, training: Trained, listen: Callable[[Trained], Listener])
     whole = dataclasses.replace(task, model=training.entry.model, training=seeded)
     try:
         train_into(whole, training.folder, listen(training))
-    except Died as end:
+    except NotFinite as end:
         return {"died": str(end)}
     return {"died": None}
 

@@ -1,7 +1,6 @@
 """Trainings in folders of their own within one, that go on where they were stopped, whatever stopped them."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,6 @@ from peephole.tasks.problem import ProblemModel
 from peephole.tasks.text import TextModel
 from peephole.train.config import LoopConfig
 from peephole.train.contract import Listener
-
-NOT_FINITE = re.compile(r"\b(divergence|gradient)\b.* became (nan|-?inf)\b")
-
-
-class Died(Exception):
-    """A training whose numbers became infinite or NaN. The same settings would end so again; the message says where."""
 
 
 def check_net(model: ModelConfig) -> None:
@@ -66,16 +59,10 @@ def train_into(task: TextTask | ProblemTask, folder: Path, listener: Listener) -
     """Train `task` in `folder` to the end of its budget: from the beginning, or from where a run there was stopped.
 
     Raises:
-        Died: its numbers are no longer finite.
+        NotFinite: its numbers are no longer finite; the same settings would end so again.
         InputError: the folder holds another run, or the text, disk or settings cannot be used.
     """
-    model = _model(task, folder)
-    try:
-        model.fit(listener)
-    except InputError as error:
-        if NOT_FINITE.search(str(error)):
-            raise Died(str(error)) from error
-        raise
+    _model(task, folder).fit(listener)
 
 
 def _model(task: TextTask | ProblemTask, folder: Path) -> TaskModel:

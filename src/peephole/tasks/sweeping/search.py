@@ -10,12 +10,12 @@ from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.rows import Row
 from peephole.tasks.comparing.record import in_unit, unit_of
-from peephole.tasks.comparing.training import Died, check_alone, check_net, held, train_into
+from peephole.tasks.comparing.training import check_alone, check_net, held, train_into
 from peephole.tasks.config import TextTask, settings_of
 from peephole.tasks.sweeping.choosing import Chooser, How
 from peephole.tasks.sweeping.result import Sweep, Trial, in_order, told
 from peephole.tasks.sweeping.space import Dimension, Task, apply
-from peephole.train.contract import Listener
+from peephole.train.contract import Listener, NotFinite
 
 
 def sweep(
@@ -102,7 +102,7 @@ class _Attempt(Listener):
             train_into(whole, self.folder, self)
         except _Stopped:
             state, reason = "stopped", self._why_stopped()
-        except Died as end:
+        except NotFinite as end:
             state, reason = "died", str(end)
         return self._row(state, reason, earlier + time.monotonic() - begun)
 
