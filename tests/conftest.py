@@ -35,6 +35,11 @@ if not os.environ.get("PEEPHOLE_NO_HOOK"):
     install_import_hook("peephole", "beartype.beartype")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that at the end no process waits for one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Callable[[str], Path]:
     """`data_folder(name)` is the folder of that data set; the test is skipped where it is missing."""
@@ -54,6 +59,20 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def cells_as_before() -> Iterator[None]:
+    """A cell that a test registers goes with it."""
+    from peephole.reference.sequence import STEPS
+    from peephole.spec import FAMILIES
+
+    before = dict(FAMILIES), dict(STEPS)
+    yield
+    for registry, content in zip((FAMILIES, STEPS), before, strict=True):
+        if registry != content:
+            registry.clear()
+            registry.update(content)
 
 
 @pytest.fixture(autouse=True)

@@ -2,24 +2,11 @@
 
 import re
 import runpy
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from peephole.reference.sequence import STEPS
-from peephole.spec import FAMILIES
-
 DOCS = Path(__file__).parents[1] / "docs"
-
-
-@pytest.fixture(autouse=True)
-def cells_as_before() -> Iterator[None]:
-    before = dict(FAMILIES), dict(STEPS)
-    yield
-    for registry, content in zip((FAMILIES, STEPS), before, strict=True):
-        registry.clear()
-        registry.update(content)
 
 
 @pytest.mark.usefixtures("unchecked_annotations")  # sizes are letters there

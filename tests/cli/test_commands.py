@@ -126,7 +126,7 @@ def test_every_command_takes_every_kind_of_cell(tmp_path: Path, book: Path, cli:
 
 def test_a_slow_cell_says_so_once(tmp_path: Path, book: Path, tiny: Any) -> None:
     """Without compiled kernels, that is; with them no cell of ours is slow."""
-    words = ["train", str(book), *tiny, "--peephole", "full", "--steps", "3", "--out"]
+    words = ["train", str(book), *tiny, "--peephole", "full", "--steps", "3", "--no-report", "--out"]
     for instructions, said in (("none", 1), ("", 0)):
         command = [sys.executable, "-m", "peephole", *words, str(tmp_path / f"run{said}")]
         environment = os.environ | {"PEEPHOLE_INSTRUCTIONS": instructions}

@@ -20,7 +20,7 @@ def test_the_driver_finds_nothing_wrong(tmp_path: Path) -> None:
     options = ["-DPEEPHOLE_PYTHON=OFF", "-DPEEPHOLE_DRIVER=ON", "-DPEEPHOLE_SETS=", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
     run("cmake", "-S", PROJECT / "csrc", "-B", tmp_path, *options)
     run("cmake", "--build", tmp_path, "--parallel", "2", "--target", "driver")
-    last = run(tmp_path / "driver", "--every", "5").splitlines()[-1]
+    last = run(tmp_path / "driver", "--every", "8").splitlines()[-1]
     assert last.endswith(" 0 failed")
 
 

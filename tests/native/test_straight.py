@@ -24,9 +24,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     original = straight.run
 
-    def run(operands: Any, kernel: str, save: bool) -> Any:
+    def run(operands: Any, kernel: str, save: bool, piece: Any = None) -> Any:
         calls.append(kernel)
-        return original(operands, kernel, save)
+        return original(operands, kernel, save, piece)
 
     monkeypatch.setattr(straight, "run", run)
     return calls

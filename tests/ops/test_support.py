@@ -115,7 +115,7 @@ def test_auto_falls_back_and_says_so_once(caplog: pytest.LogCaptureFixture, monk
     monkeypatch.setattr(stepwise, "refusal", lambda *call: "it is broken today")
     monkeypatch.setattr(onednn, "refusal", lambda *call: "so is this")
     choose.cache_clear()
-    support._say_once.cache_clear()
+    support._said.clear()
     try:
         with caplog.at_level(logging.WARNING, logger="peephole"):
             choices = [choose("auto", Call(LSTM, "cpu", torch.float32)) for _ in range(3)]

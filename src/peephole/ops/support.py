@@ -79,8 +79,14 @@ def supports(backend: str, call: Call) -> Support:
     return Support(None, "; ".join(refusals))
 
 
-@lru_cache(maxsize=4096)
+_said: set[tuple[str, str, str]] = set()
+
+
 def _say_once(code: str, device: str, backend: str, reason: str) -> None:
+    """That a cell falls back to something slow, once for each, whichever call of it had which reason first."""
+    if (code, device, backend) in _said:
+        return
+    _said.add((code, device, backend))
     logger.warning(
         "%s runs on the back end %s, %s: slow (%s; explain_backend says more)",
         code,

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from torch import Tensor, nn
 import peephole
 from peephole.errors import InputError
 from peephole.nn.recurrent import Recurrent
-from peephole.reference.sequence import STEPS
-from peephole.spec import FAMILIES, CellSpec
+from peephole.spec import CellSpec
 from peephole.stability.backward import ranges
 from peephole.stability.backward.bounds import LayerBounds, gradient_bounds
 from peephole.stability.backward.step_bounds import SLOPES, occurred
@@ -295,16 +293,6 @@ def test_plots() -> None:
     assert labels == ["layer 0", "layer 1", "measured", "by the trajectory", "η^(t−k)", "by the weights"]
 
 
-@pytest.fixture
-def cells_as_before() -> Iterator[None]:
-    before = dict(FAMILIES), dict(STEPS)
-    yield
-    for registry, content in zip((FAMILIES, STEPS), before, strict=True):
-        registry.clear()
-        registry.update(content)
-
-
-@pytest.mark.usefixtures("cells_as_before")
 def test_a_cell_of_ones_own_has_no_known_bound() -> None:
     @peephole.register_cell("plain", gates=("h",), states=("h",))
     def plain(z: Any, states: Any, weights: Any) -> Any:
