@@ -35,11 +35,6 @@ if not os.environ.get("PEEPHOLE_NO_HOOK"):
     install_import_hook("peephole", "beartype.beartype")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that at the end no process waits for one of them."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
 @pytest.fixture(scope="session")
 def data_folder() -> Callable[[str], Path]:
     """`data_folder(name)` is the folder of that data set; the test is skipped where it is missing."""
@@ -284,7 +279,8 @@ def poisoned_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
+    """Slow tests first, so that at the end no process waits for one; what needs a GPU is skipped where there is none."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     needing = [item for item in items if item.get_closest_marker("gpu")]
     if not needing:
         return
