@@ -279,7 +279,7 @@ def poisoned_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that no process waits for one at the end; what needs a GPU is skipped where there is none."""
+    """Slow tests first, so that no process waits for one at the end. Skip what needs a GPU where there is none."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     needing = [item for item in items if item.get_closest_marker("gpu")]
     if not needing:
