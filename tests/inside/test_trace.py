@@ -1,6 +1,8 @@
 """What a trace shows: against the equations for every cell and loops by hand; and the run itself left as it was."""
 
+import gc
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -373,3 +375,26 @@ def test_compiled_modules_say_that_they_are_not_seen() -> None:
     compiled = torch.compile(peephole.GRU(3, 5), backend="eager")
     with pytest.raises(InputError, match=r"torch\.compile.*model\._orig_mod"), trace(compiled):  # pyright: ignore
         pass
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["unread", "read"])
+@pytest.mark.parametrize("kind", ["native", "recompute", "reference", "torch", "torch.nn"])
+def test_what_was_seen_goes_with_the_last_who_holds_it(kind: str, read: bool) -> None:
+    """At once, and with all that it held of the graph: nothing leads back to itself."""
+    options = {**RUNS, "torch.nn": {}}[kind]
+    net: nn.Module = nn.LSTM(3, 5) if kind == "torch.nn" else peephole.LSTM(3, 5, **options)
+    with trace(net, preactivations=True) as seen:
+        net(torch.randn(4, 2, 3))[0].square().sum().backward()
+    record = weakref.ref(seen.layers[0].record)
+    held = [weakref.ref(parameter) for parameter in net.parameters()]
+    if read:
+        assert set(seen.layers[0].gradients) == {"h", "c"}
+        assert float(seen.layers[0].shares.sum()) > 0.9
+    gc.disable()
+    try:
+        del seen
+        assert record() is None
+        del net
+        assert all(each() is None for each in held)
+    finally:
+        gc.enable()

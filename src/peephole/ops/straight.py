@@ -65,7 +65,7 @@ class _Layer(torch.autograd.Function):
         x, lengths, resets, y, saved, *rest = ctx.saved_tensors
         states, weights, masks, finals = parted(rest, ctx.counts)
         spec, kernel, reverse = ctx.static
-        piece: Piece | None = ctx.piece if ctx.piece is not None and ctx.piece.record.gradients else None
+        piece: Piece | None = ctx.piece if ctx.piece is not None and ctx.piece.wants_gradients else None
         grads = given_gradients(upstream, (y, *finals))
         if torch.is_grad_enabled():  # for derivatives of these gradients
             dx, dstates, dweights = BACKWARDS[spec.family](

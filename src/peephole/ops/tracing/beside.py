@@ -22,7 +22,8 @@ def run(operands: Operands, change: Change | None, piece: Piece | None) -> tuple
     y, finals = equations.run(operands, seen)
     piece.shows(seen.values())
     if y.requires_grad:
-        piece.record.unfinished.append(lambda: seen.finish(y.detach()))
+        output = y.detach()
+        piece.record.unfinished.append(lambda: seen.finish(output))
     return y, finals
 
 
@@ -71,7 +72,7 @@ class _Seen:
             self.seen.setdefault(name, {})[t] = value.detach()
         if name == "r" and self.operands.spec.family == "gru":
             self.resets[t] = value.detach()
-        has_gradient = value.requires_grad and self.piece.record.gradients
+        has_gradient = value.requires_grad and self.piece.wants_gradients
         if has_gradient and (name in self.states or name in self.sums):
             if value.is_leaf:  # a value put in place of the step's: it has a gradient of its own
                 value = value.view_as(value)

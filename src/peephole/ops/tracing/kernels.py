@@ -75,11 +75,11 @@ def _run_shown(operands: Operands, saved: Tensor, piece: Piece) -> tuple[Tensor,
     y, finals = run_forward(operands, saved, preactivations=z)
     piece.record.by = "the compiled kernels"
     kept = tuple(final.detach().clone() for final in finals)  # those that are given away may be written into
-    read, wanted = Saved(operands, saved, y, kept), piece.wanted
+    read, wanted = Saved(without_graph(operands), saved, y.detach(), kept), piece.wanted
     later: dict[str, Later] = {}
     if spec.family != "rnn":
         later |= {name: _reading(read.gate, name, wanted) for name in spec.gates}
-    check = unchanged("output of a traced layer", y)
+    check = unchanged("output of a traced layer", read.y)
 
     def hidden_state() -> Tensor:
         check()
@@ -108,6 +108,16 @@ def _part(values: Tensor, wanted: Selection) -> Tensor:
     return chosen.clone() if chosen.data_ptr() == values.data_ptr() else chosen
 
 
+def without_graph(operands: Operands) -> Operands:
+    """The same numbers, from which nothing leads back to the graph they are part of."""
+    return replace(
+        operands,
+        x=operands.x.detach(),
+        states=[state.detach() for state in operands.states],
+        weights=[weight.detach() for weight in operands.weights],
+    )
+
+
 def unchanged(what: str, tensor: Tensor) -> Callable[[], None]:
     """Raises `InputError` when it is called and somebody has written into the tensor, of which there is no copy."""
     counted = not tensor.is_inference()
@@ -131,8 +141,9 @@ def _show_gradients(
     if shown.dcell is not None:
         gradients["c"] = wanted.of(shown.dcell)
     piece.shows_gradients(gradients)
-    checks = unchanged("output of a traced layer", y), unchanged("input of a traced layer", operands.x)
-    begun = replace(operands, states=[state.detach().clone() for state in operands.states])
+    y, held = y.detach(), without_graph(operands)
+    checks = unchanged("output of a traced layer", y), unchanged("input of a traced layer", held.x)
+    begun = replace(held, states=[state.clone() for state in held.states])
     embedding = None if piece.record.embedding is None else piece.record.embedding.detach().clone()
 
     def find() -> Contributions:
@@ -140,7 +151,7 @@ def _show_gradients(
             check()
         reset = None
         if spec.family == "gru" and spec.reset != "none":
-            reset = Saved(operands, saved, y, ()).gate("r", Selection())
+            reset = Saved(held, saved, y, ()).gate("r", Selection())
         return contributions(begun, y, shown.dz, reset, embedding)
 
     piece.adds(find, at_once)

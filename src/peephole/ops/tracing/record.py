@@ -1,5 +1,6 @@
 """What one layer and direction of one call shows, piece by piece as it becomes known."""
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -47,7 +48,7 @@ class Record:
 
     def piece(self, start: int, stop: int) -> "Piece":
         """The same record for the steps `start` … `stop` - 1."""
-        return Piece(self, start, self.wanted.within(start, stop))
+        return Piece(weakref.ref(self), start, self.wanted.within(start, stop))
 
     def value(self, name: str) -> Tensor:
         """All that is wanted of a value, read now."""
@@ -78,11 +79,28 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A record as one piece of the sequence sees it: `wanted` counts from the piece's first step, which is `start`."""
+    """A record as one piece of the sequence sees it: `wanted` counts from the piece's first step, which is `start`.
 
-    record: Record
+    It does not keep the record alive: a graph holds pieces for its backward, and a record may hold what leads back to
+    the graph, so that neither would ever go.
+    """
+
+    of: weakref.ref[Record]
     start: int
     wanted: Selection
+
+    @property
+    def record(self) -> Record:
+        """The record, while there is one."""
+        found = self.of()
+        assert found is not None, "the record is gone"
+        return found
+
+    @property
+    def wants_gradients(self) -> bool:
+        """Whether somebody is still there to whom a backward is to be shown."""
+        found = self.of()
+        return found is not None and found.gradients
 
     @property
     def empty(self) -> bool:
@@ -91,7 +109,7 @@ class Piece:
 
     def piece(self, start: int, stop: int) -> "Piece":
         """A piece of it, by steps counted from its first."""
-        return Piece(self.record, self.start + start, self.wanted.within(start, stop))
+        return Piece(self.of, self.start + start, self.wanted.within(start, stop))
 
     def shows(self, names: Mapping[str, Tensor | Later]) -> None:
         """Values of its steps."""
