@@ -193,6 +193,8 @@ def test_runs_whose_numbers_mean_different_things(tmp_path: Path) -> None:
         compare([parity, longer])
     with pytest.raises(InputError, match="one is a run of parity, the other of text"):
         compare([parity, text])
+    with pytest.raises(InputError, match="one is a run of text, the other of parity"):
+        compare([text, parity])
     files = [{"path": "x", "sha256": name, "part": "train"} for name in "ab"]
     for name, told, reason in (
         ("words", {"vocabulary": "w"}, "another vocabulary, so that bits a character mean something else"),

@@ -20,11 +20,12 @@ def check_comparable(records: Sequence[Record]) -> tuple[str, ...]:
     if len(records) < 2:
         raise InputError(f"got {len(records)} run{'s' * (len(records) != 1)}; expected two or more to compare")
     first, *others = records
-    texts = [_Text.of(record) for record in records] if first.task == "text" else []
+    alike = all(other.task == first.task for other in others)  # then what belongs to a text is there
+    texts = [_Text.of(record) for record in records] if alike and first.task == "text" else []
     for place, other in enumerate(others, 1):
         if other.task != first.task:
             reason = f"one is a run of {first.task}, the other of {other.task}"
-        elif first.task == "text":
+        elif texts:
             reason = texts[0].differs_from(texts[place])
         else:
             reason = _other_problem(first.settings["problem"], other.settings["problem"])
