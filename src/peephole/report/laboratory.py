@@ -14,6 +14,7 @@ from peephole.stability.forward.timescales import timescales
 from peephole.stability.recordings.recording import record
 
 SEQUENCES, STEPS, TARGETS, EXPONENTS = 4, 100, 8, 16
+STARTS = 3  # of nudges, for timescales: each carries a matrix of all states back
 MOST_LAYERS = 4  # with figures of their own
 MOST_WORK = 4e12  # products that a measurement may take; wider nets are left to `peephole stability`
 
@@ -51,7 +52,7 @@ def laboratory(subject: Subject) -> list[Part]:
         flow,
         gates,
         lambda: [Picture("Bounds of the states", saturation(net, batch))],
-        lambda: [Picture("Timescales", timescales(net, batch))],
+        lambda: [Picture("Timescales", timescales(net, batch, starts=STARTS))],
         spectrum,
     )
     return [Paragraph(told), *(part for make in making for part in parts_or_reason(lambda make=make: _finite(make)))]
