@@ -1,7 +1,6 @@
 """One look into a net: gates, states and the gradients' way back, on the watched sequences, nothing changed."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from peephole.errors import InputError
+from peephole.inside.effect_running import evaluating
 from peephole.inside.trace import trace
 from peephole.inside.traced import TracedLayer
 from peephole.models.sequence import SequenceModel
@@ -39,7 +39,7 @@ def look(model: nn.Module, sequences: WatchedSequences) -> tuple[LayerSeen, ...]
     Weights, their gradients, modes and random states are left as they are. `InputError` where the net's numbers are not
     finite. A model of another kind than ours has no layers to be seen.
     """
-    with _as_it_is(model), torch.inference_mode(False), torch.no_grad():
+    with evaluating(model), torch.inference_mode(False), torch.no_grad():
         if isinstance(model, StaticModel):
             return _static(model, sequences)
         return _recurrent(model, sequences) if isinstance(model, SequenceModel) else ()
@@ -129,15 +129,3 @@ def _static(model: StaticModel, sequences: WatchedSequences) -> tuple[LayerSeen,
     return tuple(
         LayerSeen(f"layer {number}", None, {}, {"h": output.relu()[None]}, {}) for number, output in enumerate(outputs)
     )
-
-
-@contextmanager
-def _as_it_is(model: nn.Module) -> Iterator[None]:
-    """Without dropout and noise; every part's mode is put back."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
