@@ -43,7 +43,9 @@ def test_it_is_the_difference_computed_by_hand() -> None:
     assert found.without == float(without.sum())
     assert found.difference == float(changed.sum()) - float(without.sum())
     each, steps, rows = found.per_step_and_row, found.per_step, found.per_row
-    assert each is not None and steps is not None and rows is not None  # noqa: PT018
+    assert each is not None
+    assert steps is not None
+    assert rows is not None
     assert torch.equal(each, changed - without)
     assert torch.allclose(steps, each.sum(1), atol=1e-14)
     assert torch.allclose(rows, each.sum(0), atol=1e-14)

@@ -18,6 +18,8 @@ from peephole.tasks.problem import ProblemModel
 from peephole.train.contract import Interrupted, Listener
 from peephole.train.curriculum import SizedTraining
 
+from ..killing import Killed, Killer
+
 MODEL = ModelConfig(layers=1, hidden_size=4, embedding_size=4, dropout=0.0)
 TRAINING = SizedTraining(steps=8, batch_size=4, threads=1, warmup=1, checkpoint_seconds=0.0, watch=0)
 TASK = ProblemTask(Parity(length=4), MODEL, TRAINING)
@@ -57,19 +59,6 @@ def test_values_of_fields() -> None:
         read_value("many", kinds["clip_norm"], "x")
     with pytest.raises(InputError, match=r"expected one of .*watch"):
         field_named("zzz", kinds, "x")
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the library catches it."""
-
-
-class Killer(Listener):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, row: dict[str, Any], total: int | None) -> None:
-        if row["step"] == self.step:
-            raise Killed
 
 
 def found_by(folder: Path, listen: Any = lambda training: Listener(), seeds: int = 2) -> tuple[Any, list[Trained]]:

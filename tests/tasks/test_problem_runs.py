@@ -20,8 +20,9 @@ from peephole.tasks import load, load_text, resume
 from peephole.tasks.config import ProblemTask
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.problem_objective import ProblemBatches
-from peephole.train.contract import Listener
 from peephole.train.curriculum import SizedTraining
+
+from ..killing import Killed, Killer
 
 MODEL = ModelConfig(layers=1, hidden_size=8, embedding_size=4, dropout=0.0)
 TRAINING = SizedTraining(steps=6, batch_size=4, threads=1, warmup=1, checkpoint_seconds=0.0, sizes="all")
@@ -34,19 +35,6 @@ def task(**changes: Any) -> ProblemTask:
         dataclasses.replace(TRAINING, **changes.pop("training", {})),
         **changes,
     )
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the library catches it."""
-
-
-class Killer(Listener):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, row: dict[str, Any], total: int | None) -> None:
-        if row["step"] == self.step:
-            raise Killed
 
 
 def test_examples_are_the_same_for_a_seed_and_go_on_where_they_were() -> None:

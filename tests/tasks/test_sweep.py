@@ -25,6 +25,8 @@ from peephole.tasks.sweeping.space import Choice, Range, apply, read_space
 from peephole.train.contract import Listener
 from peephole.train.curriculum import SizedTraining
 
+from ..killing import Killed, Killer
+
 MODEL = ModelConfig(cell="rnn", layers=1, hidden_size=4, embedding_size=4, dropout=0.0)
 TRAINING = SizedTraining(steps=10, batch_size=4, threads=1, warmup=1, checkpoint_seconds=0.0, watch=0)
 TASK = ProblemTask(Parity(length=4), MODEL, TRAINING)
@@ -137,19 +139,6 @@ def test_halving_by_hand() -> None:
 
 
 # --- the search ---
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the library catches it."""
-
-
-class Killer(Listener):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, row: dict[str, Any], total: int | None) -> None:
-        if row["step"] == self.step:
-            raise Killed
 
 
 def plain(found: Sweep) -> list[Any]:

@@ -19,7 +19,7 @@ from peephole.train.config import TrainingConfig
 from peephole.train.contract import Interrupted
 from peephole.train.event_files import EVENTS, scalars
 
-from .test_resume import Killed, Killer
+from ..killing import Killed, Killer
 from .watch.test_watched_training import Heard
 
 TRAINING = TrainingConfig(

@@ -24,7 +24,7 @@ from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import OPTIMIZERS, TrainingConfig
 from peephole.train.contract import Listener
 
-from .test_resume import Killed, Killer
+from ..killing import Killed, Killer
 
 TRAINING = TrainingConfig(steps=3, batch_size=4, window=16, threads=1, warmup=0)
 MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.0)

@@ -23,6 +23,8 @@ from peephole.train.checkpoint import find_checkpoint
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Interrupted, Listener
 
+from ..killing import Killed, Killer
+
 Kept = Callable[[Path], dict[str, object]]
 TRAINING = TrainingConfig(steps=9, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)
 MODEL = ModelConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.2)
@@ -45,21 +47,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "asgd": {"optimizer": "asgd"},
     **{name: {"schedule": name} for name in ("linear", "constant", "exponential")},
 }
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the library catches it."""
-
-
-class Killer(Listener):
-    """Ends the process, as it were, after a step: its row is in the history, its checkpoint not yet written."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, row: dict[str, Any], total: int | None) -> None:
-        if row["step"] == self.step:
-            raise Killed
 
 
 def task(book: Path, **settings: Any) -> TextTask:
