@@ -68,8 +68,10 @@ def test_gradients_that_explode_are_named(tmp_path: Path, book: Path) -> None:
     state = read_tensors(checkpoint / "rank-0.safetensors")
     assert finite(state["model"])
     assert finite(state["optimizer"])
-    history = run.read_history()
+    *history, last = run.read_history()
     assert [row["step"] for row in history] == list(range(1, step))
+    assert (last["step"], last["died"], last["born"]) == (step, message, found[3])
+    assert last["divergence"] is None or last["gradient_norm"] is None
     assert all(finite(row) for row in history)
     # what the history says agrees with what was said: before `first` nothing had grown tenfold
     lengths = [row["gradient_norm"] for row in history]
@@ -92,7 +94,8 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, book: Path) 
     message, run = blow_up(book, tmp_path / "run", model, steps=1, learning_rate=3e38, optimizer="sgd", clip_norm=None)
     assert "the divergence on held-out data became nan at step 1; no checkpoint yet" in message
     assert not run.model_path.exists()
-    assert run.read_history() == []
+    (last,) = run.read_history()
+    assert (last["step"], last["died"], last["place"]) == (1, message, {"epoch": 0, "position": 0})
 
 
 def test_the_gradient_that_grew_first_is_named(tmp_path: Path, book: Path) -> None:

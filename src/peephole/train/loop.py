@@ -120,6 +120,7 @@ class _Training:
         self.parameter_names = [name for name, _ in model.named_parameters()]
         self.watcher = Watcher(model, watched, self._watched_every(), fabric.device)
         self.stop_requested = False
+        self.place = self.batches.state_dict()  # where the batches stood before the newest one
         self.step_seconds: list[float] = []
         history = run.read_history() if fabric.is_global_zero else []
         self.turns = Turns(config.learning_rate)
@@ -159,6 +160,7 @@ class _Training:
         """One window forward, its divergence back through time, one step of the optimiser."""
         progress = self.progress
         self.model.train()
+        self.place = self.batches.state_dict()
         window = _to_device(self.batches.next(), self.fabric.device)
         states = progress.states if window.carry else None
         total, counted, states = self.objective.divergence(self.model, window, states)
@@ -169,11 +171,10 @@ class _Training:
         progress.norms.append(norms.tolist())
         value, length = divergence.item(), norm.item()
         if not math.isfinite(value):
-            raise NotFinite(self._blame(f"the divergence became {value}", progress.step + 1))
+            raise self._died(f"the divergence became {value}", progress.step + 1, value, length)
         if not math.isfinite(length):
-            raise NotFinite(
-                self._blame(f"a gradient became {length} while the divergence was {value:.3f}", progress.step + 1)
-            )
+            what = f"a gradient became {length} while the divergence was {value:.3f}"
+            raise self._died(what, progress.step + 1, value, length)
         progress.unwatched += 1
         progress.clipped += self._clip(norm, length)
         rate = self.optimizer.param_groups[0]["lr"]
@@ -236,7 +237,7 @@ class _Training:
         measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
         value = measured["held_out"]
         if not math.isfinite(value):
-            raise NotFinite(self._blame(f"the divergence on held-out data became {value}", progress.step))
+            raise self._died(f"the divergence on held-out data became {value}", progress.step)
         improved = value < progress.best
         if improved:
             progress.best, progress.best_step, progress.since_best = value, progress.step, 0
@@ -331,6 +332,27 @@ class _Training:
         if self.fabric.world_size == 1:
             return wish
         return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum"))
+
+    def _died(self, what: str, step: int, divergence: float = math.nan, norm: float = math.nan) -> NotFinite:
+        """Keep in the history, as its last row, how it ended: `died` says what happened, `born` which parameter's
+        gradient grew first, and `place` where the batches stood before the last one.
+        """
+        said = self._blame(what, step)
+        first = self.progress.first_to_grow()
+        row = {
+            "step": step,
+            self.objective.unit: self.progress.counted,
+            "divergence": divergence if math.isfinite(divergence) else None,
+            "gradient_norm": norm if math.isfinite(norm) else None,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": time.monotonic() - self.begun,
+            "died": said,
+            "born": None if first is None else self.parameter_names[first[0]],
+            "place": self.place,
+        }
+        if self.fabric.is_global_zero:
+            self.run.append_history(row)
+        return NotFinite(said)
 
     def _blame(self, what: str, step: int) -> str:
         """One line: where it went wrong, and whose gradient grew first; `step` has the last norms."""

@@ -234,8 +234,8 @@ def test_a_training_that_dies_says_its_own_message(tmp_path: Path, book: Path) -
     )
     with pytest.raises(InputError, match=r"became (nan|inf).* at step 2"):
         model.fit()
-    (row,) = model.run.read_history()
-    assert row["step"] == 1
+    row, died = model.run.read_history()
+    assert (row["step"], died["step"]) == (1, 2)
     assert set(row["watch"]) == {"update_ratio", "clipped", "memory"}  # there was nothing finite to be seen inside
 
 
@@ -256,8 +256,10 @@ def test_what_was_seen_before_a_death_is_on_the_disk(
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     with pytest.raises(InputError, match=r"divergence became nan at step 5"):
         model.fit()
-    rows = model.run.read_history()
+    *rows, died = model.run.read_history()
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert died["step"] == 5
+    assert "became nan" in died["died"]
     assert ["flow" in row["watch"] for row in rows] == [True, True, True, False]
 
 

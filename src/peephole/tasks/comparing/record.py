@@ -120,7 +120,7 @@ def read_record(folder: Path) -> Record:
         minutes=last.get("seconds", 0.0) / 60,
         parameters=_parameters(run),
         training=training,
-        finished=not training and (ended or total is None or last["step"] >= total),
+        finished=not training and "died" not in last and (ended or total is None or last["step"] >= total),
     )
 
 
