@@ -30,6 +30,10 @@ class TaskModel(Generic[Net]):
         """What the loop trains. `InputError` where the data of the run is gone."""
         raise NotImplementedError
 
+    def net_before(self) -> Net:
+        """A net as this one was before training; torch's random state stays as it is."""
+        raise NotImplementedError
+
     def write_config(self) -> None:
         """Write the task's settings into the run."""
         raise NotImplementedError

@@ -82,6 +82,10 @@ class ProblemModel(TaskModel[SequenceModel | StaticModel]):
         noisy = isinstance(self.model, SequenceModel) and self.model.recurrent.noise.any
         return ProblemObjective(self.task, noisy)
 
+    def net_before(self) -> SequenceModel | StaticModel:
+        with torch.random.fork_rng(devices=()):
+            return new_net(self.task)
+
     def write_config(self) -> None:
         self.run.write_config(self.task.problem.name, settings_of(self.task))
 

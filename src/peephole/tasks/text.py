@@ -172,6 +172,10 @@ class TextModel(TaskModel[SequenceModel]):
     def objective(self) -> TextObjective:
         return TextObjective(self.corpus, self.task.training, self.model.recurrent.noise.any)
 
+    def net_before(self) -> SequenceModel:
+        with torch.random.fork_rng(devices=()):
+            return _new_model(self.task, self.tokenizer)
+
     def write_config(self) -> None:
         self.run.write_config("text", settings_of(self.task))
 
