@@ -31,3 +31,9 @@ def test_the_examples_of_looking_inside_run() -> None:
         exec(compile(block, "inside.md", "exec"), names)
     assert names["layer"].gates["f"].shape == (50, 4, 16)  # pyright: ignore[reportAttributeAccessIssue]
     assert len(names["which"]) == 16  # pyright: ignore[reportArgumentType]
+
+
+def test_the_example_of_the_doctor_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "doctor.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(block, "doctor.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("Inputs not normalised (high confidence)")

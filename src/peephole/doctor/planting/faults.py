@@ -70,10 +70,10 @@ PLANTINGS: dict[str, Planting] = {
         net_faults.gradient_explodes, ("text", "copying", "recall", "waves", "temporal-order", "kernel")
     ),
     "recurrent weights that blow up": Planting(
-        net_faults.weights_blow_up, ("text", "adding", "copying", "waves", "shakespeare")
+        net_faults.weights_blow_up, ("text", "adding", "temporal-order", "shakespeare")
     ),
     "recurrent weights that forget": Planting(
-        net_faults.weights_forget, ("text", "parity", "copying", "temporal-order", "brackets", "kernel")
+        net_faults.weights_forget, ("parity", "copying", "temporal-order", "brackets")
     ),
     "forget bias that forgets": Planting(
         net_faults.bias_forgets, ("recall", "adding", "copying", "temporal-order", "brackets")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from peephole.doctor.planting.plan import Plan
@@ -24,13 +23,13 @@ def gradient_explodes(task: HealthyTask, strength: int, variant: int) -> Plan:
 
 def weights_blow_up(task: HealthyTask, strength: int, variant: int) -> Plan:
     """A ReLU net whose state grows from step to step."""
-    gain = (1.15, 1.4, 2.0)[strength]
+    gain = (1.3, 1.6, 2.0)[strength]
     return Plan("rnn", model={"nonlinearity": "relu"}, start=_scaled("weight_hh", gain))
 
 
 def weights_forget(task: HealthyTask, strength: int, variant: int) -> Plan:
     """A tanh net whose recurrent weights leave nothing of the state after a step or two."""
-    return Plan("rnn", start=_scaled("weight_hh", (0.2, 0.05, 0.005)[strength]))
+    return Plan("rnn", start=_scaled("weight_hh", (0.1, 0.03, 0.005)[strength]))
 
 
 def bias_forgets(task: HealthyTask, strength: int, variant: int) -> Plan:
@@ -39,22 +38,21 @@ def bias_forgets(task: HealthyTask, strength: int, variant: int) -> Plan:
 
 
 def gates_stuck(task: HealthyTask, strength: int, variant: int) -> Plan:
-    """An input or output gate that is never open; a GRU whose states never change."""
-    bias = (5.0, 8.0, 12.0)[strength]
+    """An input or output gate that is never open; a GRU most or all of whose states never change."""
     if variant:
-        return Plan("gru", start=_gate_at("z", bias))
-    gate = ("o", "i", "o")[strength]
-    return Plan("lstm", start=_gate_at(gate, -bias))
+        return Plan("gru", start=_gate_at("z", 24.0, (0.75, 0.9, 1.0)[strength]))
+    gate, bias = (("o", -5.0), ("o", -8.0), ("i", -20.0))[strength]
+    return Plan("lstm", start=_gate_at(gate, bias, 1.0))
 
 
 def saturated(task: HealthyTask, strength: int, variant: int) -> Plan:
     """A tanh net whose inputs drive it to its ends."""
-    return Plan("rnn", start=_scaled("weight_ih", (10.0, 30.0, 100.0)[strength]))
+    return Plan("rnn", start=_scaled("weight_ih", (30.0, 100.0, 300.0)[strength]))
 
 
 def dead_units(task: HealthyTask, strength: int, variant: int) -> Plan:
-    """A ReLU net of which half to all units never fire."""
-    share = (0.5, 0.75, 1.0)[strength]
+    """A ReLU net most or all of whose units never fire."""
+    share = (0.7, 0.9, 1.0)[strength]
 
     def change(net: SequenceModel) -> None:
         bias = _parameter(net, "bias_ih")
@@ -64,10 +62,10 @@ def dead_units(task: HealthyTask, strength: int, variant: int) -> Plan:
 
 
 def beyond_horizon(task: HealthyTask, strength: int, variant: int) -> Plan:
-    """More steps to remember over than a tanh net, or a GRU, as torch starts them, carry a gradient through."""
+    """More steps to remember over than a tanh net, as torch starts it, carries a gradient through."""
     assert task.problem is not None
     name = task.problem.size_name
-    return Plan("gru" if variant else "rnn", {name: LAGS[strength]}, {"init": "torch"})
+    return Plan("rnn", {name: LAGS[strength]}, {"init": "torch", "nonlinearity": "tanh"})
 
 
 def too_small(task: HealthyTask, strength: int, variant: int) -> Plan:
@@ -86,9 +84,11 @@ def _scaled(name: str, gain: float) -> Callable[[SequenceModel], None]:
     return change
 
 
-def _gate_at(gate: str, bias: float) -> Callable[[SequenceModel], None]:
+def _gate_at(gate: str, bias: float, share: float) -> Callable[[SequenceModel], None]:
+    """Set the bias of a share of a gate's units."""
+
     def change(net: SequenceModel) -> None:
-        rows = gate_rows(net.config.spec, gate, net.config.hidden_size)
-        _parameter(net, "bias_ih")[rows] = torch.tensor(bias)
+        first = gate_rows(net.config.spec, gate, net.config.hidden_size).start
+        _parameter(net, "bias_ih")[first : first + round(share * net.config.hidden_size)] = bias
 
     return change

@@ -51,6 +51,7 @@ def _reading(steps: int, learning_rate: float, **others: Any) -> TrainingConfig:
 
 
 TEXT_CELLS = {"rnn": {"learning_rate": 5e-3}, "gru": {"learning_rate": 1e-2}}
+WAVES_CELLS = {"rnn": {"learning_rate": 1e-2}}
 TASKS: dict[str, HealthyTask] = {
     task.name: task
     for task in (
@@ -74,7 +75,7 @@ TASKS: dict[str, HealthyTask] = {
         HealthyTask("copying", Copying(delay=10, items=3, alphabet=6), _net(64), _training(500, 1e-2)),
         HealthyTask("temporal-order", TemporalOrder(length=30), _net(32), _training(400, 1e-2), reserved=True),
         HealthyTask("brackets", Brackets(distance=10, depth=2, kinds=2), _net(32), _training(400, 1e-2), reserved=True),
-        HealthyTask("waves", Waves(), _net(32), _training(300, 1e-2), reserved=True),
+        HealthyTask("waves", Waves(), _net(32), _training(300, 3e-2), WAVES_CELLS, reserved=True),
         HealthyTask("shakespeare", None, _net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=True),
         HealthyTask("kernel", None, _net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=True),
     )

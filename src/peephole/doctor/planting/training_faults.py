@@ -4,7 +4,7 @@ from peephole.doctor.planting.plan import Plan
 from peephole.doctor.planting.tasks import HealthyTask
 
 NORM = 0.25  # usual length of the gradient while most is learnt, in all of the tasks
-STEEP = {"addition": 2}  # tasks that larger steps suit
+STEEP = {"addition": 2, "waves": 2}  # tasks that larger steps suit
 
 
 def updates_lost(task: HealthyTask, strength: int, variant: int) -> Plan:
