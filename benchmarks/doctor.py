@@ -2,11 +2,13 @@
 
 Every planted run lives in FOLDER and is trained once, healthy ones too; diagnosing them is repeated at every call. It
 prints a line a run, then of each cause and strength how often the planted cause came first and among the first three,
-and which causes were found in healthy runs. `--markdown` prints the table of `docs/doctor.md`.
+and which causes were found in healthy runs. `--cures` trains every run once more with the cure of the first cause found
+and counts how often the divergence is lower; `--markdown` prints the table of `docs/doctor.md`.
 """
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -45,6 +47,7 @@ class Outcome:
     found: tuple[tuple[str, float, float], ...]
     without: float
     seconds: float
+    cured: float | None = None  # what `without` became with the first cure; None where none was tried
 
     @property
     def rank(self) -> int | None:
@@ -96,12 +99,12 @@ def model_of(run: Planted, parent: Path) -> Any:
     return PlantedModel.open(model.run)
 
 
-def outcome(given: tuple[Planted, Path, bool]) -> Outcome | None:
+def outcome(given: tuple[Planted, Path, bool, bool]) -> Outcome | None:
     """Train where it has to be, and diagnose."""
     import torch
 
     torch.set_num_threads(1)
-    run, parent, only_train = given
+    run, parent, only_train, cures = given
     model = model_of(run, parent)
     if only_train:
         return None
@@ -112,7 +115,24 @@ def outcome(given: tuple[Planted, Path, bool]) -> Outcome | None:
     diagnosis = diagnose_case(case)
     seconds = time.monotonic() - began
     found = tuple((one.name, one.confidence, one.cost) for one in diagnosis.causes)
-    return Outcome(run, found, model.healthy_measure(), seconds)
+    cured = cured_by(model, diagnosis.first, parent) if cures and run.cause is not None else None
+    return Outcome(run, found, model.healthy_measure(), seconds, cured)
+
+
+def cured_by(model: Any, first: Any, parent: Path) -> float | None:
+    """The held-out divergence, without the fault, after training with a cure; None where none can be tried."""
+    from peephole.doctor.treatment import treat
+    from peephole.errors import InputError
+
+    if first is None:
+        return None
+    folder = parent / "cures" / f"{model.run.folder.name}-by-{first.name.lower().replace(' ', '-')}"
+    try:
+        treated = treat(model, first, folder, minutes=60.0)
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return treated.after
 
 
 def told(one: Outcome) -> str:
@@ -122,6 +142,7 @@ def told(one: Outcome) -> str:
     place = "" if one.run.cause is None else f"#{one.rank or '-'}"
     return (
         f"{one.run.task:14} {name:42} s{one.run.seed} {place:3} without {one.without:.4g} {one.seconds:.1f} s: {shown}"
+        + ("" if one.cured is None else f"; cured {one.cured:.4g}")
     )
 
 
@@ -141,6 +162,10 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
             if those:
                 lines.append(f"{cause:42} {strength}  {share(firsts(those)):12} {share(threes(those))}")
     lines.append(f"all planted: first {share(firsts(planted))}, among three {share(threes(planted))}")
+    tried = [one for one in planted if one.cured is not None]
+    if tried:
+        lines.append(f"first cures tried, divergence lower: {share([better(one) for one in tried])}")
+        lines += [f"  not: {told(one)}" for one in tried if not better(one)]
     quiet = [not one.alarms for one in healthy]
     lines.append(f"healthy without a cause above low: {share(quiet)}")
     lines += [f"  {one.run.task} s{one.run.seed}: {', '.join(one.alarms)}" for one in healthy if one.alarms]
@@ -163,7 +188,15 @@ def markdown(outcomes: Sequence[Outcome]) -> list[str]:
     healthy = [one for one in outcomes if one.run.cause is None]
     lines += ["", f"First: {share(firsts(planted))}; among the first three: {share(threes(planted))}; healthy runs "]
     lines[-1] += f"without a cause above low confidence: {share([not one.alarms for one in healthy])}."
+    tried = [better(one) for one in planted if one.cured is not None]
+    if tried:
+        lines[-1] += f" First cures tried that made the divergence lower: {share(tried)}."
     return lines
+
+
+def better(one: Outcome) -> bool:
+    """Whether the cure made the divergence lower; from one that is not finite anything finite is."""
+    return one.cured is not None and math.isfinite(one.cured) and not one.cured >= one.without
 
 
 def firsts(outcomes: Sequence[Outcome]) -> list[bool]:
@@ -186,12 +219,13 @@ def main(words: list[str]) -> None:
     parser.add_argument("--strengths", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--train", action="store_true", help="train alone, without diagnosing")
+    parser.add_argument("--cures", action="store_true", help="train again with the first cure of every run")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json", type=Path, help="write what was found to this file")
     options = parser.parse_args(words)
     options.folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    given = [(run, options.folder, options.train) for run in runs(options)]
+    given = [(run, options.folder, options.train, options.cures) for run in runs(options)]
     outcomes: list[Outcome] = []
     with multiprocessing.get_context("spawn").Pool(max(1, min(2, options.processes))) as pool:
         for one in pool.imap(outcome, given):
@@ -199,7 +233,10 @@ def main(words: list[str]) -> None:
                 outcomes.append(one)
                 print(told(one), file=sys.stderr if options.markdown else sys.stdout, flush=True)
     if options.json:
-        kept = [{**vars(one.run), "found": one.found, "without": one.without, "rank": one.rank} for one in outcomes]
+        kept = [
+            {**vars(one.run), "found": one.found, "without": one.without, "rank": one.rank, "cured": one.cured}
+            for one in outcomes
+        ]
         options.json.write_text(json.dumps(kept, indent=1))
     print("\n".join(markdown(outcomes) if options.markdown else summary(outcomes)))
 

@@ -50,7 +50,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "dependency beyond the horizon",
         "net too small for the data",
     ),
-    "learning rate too low": ("dependency beyond the horizon", "net too small for the data"),
+    "learning rate too low": ("net too small for the data",),
     "clipping on every step": ("learning rate too low", "net too small for the data"),
     "recurrent weights that blow up": (
         "not a number",

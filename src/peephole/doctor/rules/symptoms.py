@@ -100,7 +100,7 @@ def plateau(examination: Examination) -> Finding | None:
         confidence=0.7 if moved < FLAT * scale else 0.5,
         says=f"The divergence went from {half[0]:.4g} to {half[-1]:.4g} while the learning rate was still large.",
         numbers={"before": float(half[0]), "after": float(half[-1])},
-        why="Where the slope is next to nothing, steps lead nowhere (Hochreiter & Schmidhuber 1997, section 3.1)",
+        why="Where the slope is next to nothing, steps lead nowhere",
         cure=Cure("See the causes above; without any, a larger learning rate or a curriculum may leave it."),
         evidence=_divergences(examination, None, ""),
     )
