@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from peephole._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from peephole import doctor as doctor
     from peephole import report as report
     from peephole import stability as stability
+    from peephole import units as units
     from peephole.data.config import TextData as TextData
+    from peephole.doctor.diagnose import diagnose as diagnose
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
     from peephole.inside.effect import effect as effect
@@ -65,6 +68,7 @@ _HOMES = {
     "swap": "inside.intervention",
     "effect": "inside.effect",
     "effects": "inside.effect",
+    "diagnose": "doctor.diagnose",
     "Stream": "streams.stream",
     "Snapshot": "streams.snapshot",
     "load": "tasks",
@@ -77,7 +81,7 @@ _HOMES = {
     "TextModel": "tasks.text",
 }
 
-_PACKAGES = ("report", "stability")
+_PACKAGES = ("doctor", "report", "stability", "units")
 
 __all__ = [  # noqa: RUF022
     "__version__",
@@ -102,6 +106,7 @@ __all__ = [  # noqa: RUF022
     "swap",
     "effect",
     "effects",
+    "diagnose",
     "Stream",
     "Snapshot",
     "load",
@@ -112,8 +117,10 @@ __all__ = [  # noqa: RUF022
     "TrainingConfig",
     "Sampling",
     "TextModel",
+    "doctor",
     "report",
     "stability",
+    "units",
 ]
 
 

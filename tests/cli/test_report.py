@@ -18,11 +18,12 @@ STEPS = ("--steps", 2)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports look at little and draw nothing: what they look like is tested elsewhere."""
-    from peephole.report import laboratory, reading
+    from peephole.report import laboratory
     from peephole.report.drawing import Sheet
+    from peephole.units import reading
 
     monkeypatch.setattr(reading, "STEPS", 100)
-    monkeypatch.setattr(reading, "ROWS", 1)
+    monkeypatch.setattr(reading, "ROWS", 2)
     monkeypatch.setattr(laboratory, "SEQUENCES", 1)
     monkeypatch.setattr(laboratory, "STEPS", 10)
     monkeypatch.setattr(Sheet, "picture", lambda self, plot: "<svg></svg>")

@@ -14,12 +14,13 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def little() -> Iterator[None]:
     """Reports look at little, because annotations are checked at every step that a net is taken through."""
-    from peephole.report import laboratory, reading
+    from peephole.report import laboratory
+    from peephole.units import reading
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in (
             (reading, "STEPS", 150),
-            (reading, "ROWS", 1),
+            (reading, "ROWS", 2),
             (laboratory, "SEQUENCES", 2),
             (laboratory, "STEPS", 20),
             (laboratory, "TARGETS", 3),

@@ -18,9 +18,9 @@ import pytest
 import peephole
 from peephole import report
 from peephole.errors import InputError
-from peephole.report import reading
 from peephole.report.parts import Missing
 from peephole.runs.folder import Run
+from peephole.units import reading
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

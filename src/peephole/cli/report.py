@@ -28,8 +28,8 @@ class Report:
     # HTML file to write. Default: report.html in the run folder.
     out: Path | None = None
 
-    # Units whose values colour the held-out text, as layer:unit such as 0:12. Default: those that follow most closely
-    # something that can be seen in the text.
+    # Units whose values colour the held-out text, as layer:unit such as 0:12, or with a gate, 0:12:f. Default: those
+    # that follow something in the text most closely.
     units: tuple[str, ...] = ()
 
 

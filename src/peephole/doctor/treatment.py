@@ -24,6 +24,8 @@ from peephole.train.contract import Listener, NotFinite
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MEASURED_ALONE = ("data in both splits",)  # a net learns the same with and without
+
 
 @dataclass(frozen=True)
 class Treated:
@@ -76,6 +78,8 @@ def treat(
             its data is gone; `folder` holds something else.
     """
     changes, repaired = dict(finding.cure.changes), _repairs(model, finding)
+    if finding.name in MEASURED_ALONE:
+        raise InputError(f"the cure for {finding.name} changes what is measured and not the net; nothing to train")
     if not changes and not repaired:
         raise InputError(f"the cure for {finding.name} is not a setting, nothing to try: {finding.cure.text}")
     history = model.run.read_history()

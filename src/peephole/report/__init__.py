@@ -7,5 +7,5 @@ show, and shares that are counted for a figure. Nothing here trains, and nothing
 from peephole.report.making import Report as Report
 from peephole.report.making import make as make
 from peephole.report.making import write as write
-from peephole.report.subject import Subject as Subject
-from peephole.report.subject import look_at as look_at
+from peephole.tasks.subject import Subject as Subject
+from peephole.tasks.subject import look_at as look_at

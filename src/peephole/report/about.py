@@ -10,7 +10,7 @@ from peephole._version import __version__
 from peephole.errors import InputError
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Facts, Missing, Paragraph, Part, Settings
-from peephole.report.subject import Subject
+from peephole.tasks.subject import Subject
 from peephole.tasks.text import TextModel
 
 FILES_NAMED = 5

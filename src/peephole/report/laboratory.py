@@ -6,12 +6,12 @@ from peephole.errors import InputError
 from peephole.models.static import StaticModel
 from peephole.report.gates import saturated_gates
 from peephole.report.parts import Paragraph, Part, Picture, parts_or_reason
-from peephole.report.subject import Subject
 from peephole.stability.backward.flow import gradient_flow
 from peephole.stability.forward.lyapunov import lyapunov_spectrum
 from peephole.stability.forward.saturation import saturation
 from peephole.stability.forward.timescales import timescales
 from peephole.stability.recordings.recording import record
+from peephole.tasks.subject import Subject
 
 SEQUENCES, STEPS, TARGETS, EXPONENTS = 4, 100, 8, 16
 STARTS = 3  # of nudges, for timescales: each carries a matrix of all states back

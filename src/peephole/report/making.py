@@ -11,17 +11,17 @@ from peephole.report.laboratory import laboratory
 from peephole.report.page import render
 from peephole.report.parts import Part, Section, parts_or_reason
 from peephole.report.passages import surprisal_parts, unit_parts
-from peephole.report.reading import Reading, read_held_out
 from peephole.report.references import references
 from peephole.report.samples import exactness, samples
-from peephole.report.subject import Subject
-from peephole.report.telling import Unit, named_units, telling_units
 from peephole.report.training import training
 from peephole.report.watching import watching
 from peephole.tasks.measured import Measured
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
+from peephole.tasks.subject import Subject
 from peephole.tasks.text import TextModel
+from peephole.units import Reading, read_held_out, units_of
+from peephole.units.naming import Place, named_units
 from peephole.writing import write_whole
 
 MOST_UNITS = 64  # that a report shows on request: each is the passage once more
@@ -84,7 +84,7 @@ def write(subject: Subject | TaskModel, path: Path | str, units: Sequence[str] =
     return report
 
 
-def _units_of(subject: Subject, names: Sequence[str]) -> tuple[Unit, ...]:
+def _units_of(subject: Subject, names: Sequence[str]) -> tuple[tuple[Place, int], ...]:
     if not names:
         return ()
     if not isinstance(subject.model, TextModel):
@@ -93,22 +93,26 @@ def _units_of(subject: Subject, names: Sequence[str]) -> tuple[Unit, ...]:
     if len(names) > MOST_UNITS:
         raise InputError(f"--units names {len(names)} units; expected at most {MOST_UNITS}, a passage each")
     config = subject.model.model.config
-    return named_units(names, config.layers, config.hidden_size)
+    return named_units(names, config.spec, config.layers, config.hidden_size)
 
 
-def _of_text(subject: Subject, units: tuple[Unit, ...]) -> list[Section]:
+def _of_text(subject: Subject, named: tuple[tuple[Place, int], ...]) -> list[Section]:
+    model = subject.model
+    assert isinstance(model, TextModel)
     reading: Reading | None = None
-    surprisal: list[Part] = []
 
     def read() -> list[Part]:
         nonlocal reading
-        reading = read_held_out(subject)
+        subject.need_weights()
+        reading = read_held_out(model)
         return surprisal_parts(reading)
 
-    surprisal = parts_or_reason(read)
-    sections = [Section("text", "Held-out text, by surprisal", tuple(surprisal))]
+    def units(reading: Reading) -> list[Part]:
+        return unit_parts(units_of(model, reading, ablate=False), named)
+
+    sections = [Section("text", "Held-out text, by surprisal", tuple(parts_or_reason(read)))]
     if reading is not None:
-        chosen = units or telling_units(reading)
-        sections.append(Section("units", "Held-out text, by units", tuple(unit_parts(reading, chosen))))
+        found = parts_or_reason(lambda reading=reading: units(reading))
+        sections.append(Section("units", "Held-out text, by units", tuple(found)))
     sections.append(Section("samples", "What it writes", tuple(parts_or_reason(lambda: samples(subject)))))
     return sections

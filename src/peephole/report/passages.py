@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.report.parts import Choice, Paragraph, Part, Passage, Table
-from peephole.report.reading import Reading
 from peephole.report.showing import Cluster, clusters, lines_of, visible_text
-from peephole.report.telling import Unit
+from peephole.units import Reading, Stretch, Unit, Units, stretch
+from peephole.units.naming import Place
 
 BITS = (1.0, 2.0, 4.0, 8.0)  # at which the colour of a character changes
 LEVELS = 4  # of a unit's value on either side of zero
 MOST_SURPRISING, CONTEXT = 10, 24
+SHOWN, MOST = 1200, 8  # steps of a coloured text, and units that have one
 
 
 def surprisal_parts(reading: Reading) -> list[Part]:
     """The text coloured by what its characters cost, and a table of the dearest."""
-    found = clusters(reading.characters[0])[1:]
+    found = clusters(reading.characters[0][:SHOWN])[1:]
     bits = np.array([np.nansum(reading.bits[one.start : one.end, 0]) for one in found])
     coloured = [(_surprise_class(value), one.text) for value, one in zip(bits.tolist(), found, strict=True)]
     ends = ["under 1 bit", *(f"{low:g} to {high:g}" for low, high in pairwise(BITS)), "8 and more"]
@@ -32,38 +33,57 @@ def surprisal_parts(reading: Reading) -> list[Part]:
     return [Passage("Surprisal", verdict, lines_of(coloured), scale), _dearest(found, bits)]
 
 
-def unit_parts(reading: Reading, units: Sequence[Unit]) -> list[Part]:
-    """The same text coloured by one unit at a time."""
-    found = clusters(reading.characters[0])[1:]
-    chosen = tuple(_of_unit(reading, found, unit) for unit in units)
-    layers = ", ".join(
-        f"{layer.shape[-1]:,} in {name}" for layer, name in zip(reading.units, reading.names, strict=True)
-    )
+def unit_parts(found: Units, named: Sequence[tuple[Place, int]] = ()) -> list[Part]:
+    """Units that were found in a table, and the text coloured by one at a time: by those, or by those `named`."""
+    reading = found.reading
+    layers = ", ".join(f"{layer.values[layer.state].shape[-1]:,} in {layer.name}" for layer in reading.layers)
     told = (
-        f"Each character has the colour of one unit after it was read: {reading.state}. Of all units ({layers}) those "
-        "are here that follow something that can be seen in the text most closely, by the share R² of their variance "
-        f"that a straight line explains on {reading.read:,} held-out characters; `--units 0:12` shows others."
+        f"Of all units ({layers}), their states and gates, those that follow something in the text most closely. Each "
+        f"was chosen by |r| on {reading.rows // 2} of {reading.rows} rows of held-out text, {reading.read:,} "
+        "characters in all; r and p are of the other rows, p by shifting the property along the text, corrected for "
+        "the number of properties (Holm). `peephole units` also takes regular expressions and says what is lost "
+        "without each unit; `--units 0:12` shows others."
     )
-    return [Paragraph(told), Choice("unit", chosen)]
+    table = Table(found.verdict, ("property", "unit", "r where chosen", "r", "Holm's p"), tuple(map(_row, found.each)))
+    if named:
+        shown = [_shown_of_named(reading, place, unit) for place, unit in named]
+    else:
+        shown = [_shown_of_found(found, unit) for unit in (found.telling or found.each)[:MOST]]
+    return [Paragraph(told), table, Choice("unit", tuple(shown))]
 
 
-def _of_unit(reading: Reading, found: list[Cluster], unit: Unit) -> Passage:
-    values = reading.units[unit.layer][:, 0, unit.unit].double().numpy()
+def _row(unit: Unit) -> tuple[str, ...]:
+    return unit.follows, unit.name, f"{unit.chosen_r:+.2f}", f"{unit.r:+.2f}", f"{unit.holm:.2g}"
+
+
+def _shown_of_named(reading: Reading, place: Place, unit: int) -> Passage:
+    return _coloured(reading, place, unit, Stretch(0, 0, min(SHOWN, reading.steps)), "asked for")
+
+
+def _shown_of_found(found: Units, unit: Unit) -> Passage:
+    why = f"follows {unit.follows}, r {unit.r:+.2f}"
+    return _coloured(found.reading, Place(unit.layer, unit.kind), unit.unit, stretch(found, unit, SHOWN), why)
+
+
+def _coloured(reading: Reading, place: Place, unit: int, where: Stretch, why: str) -> Passage:
+    layer = reading.layers[place.layer]
+    values = layer.values[place.kind][where.start : where.stop, where.row, unit].double().numpy()
     widest = float(np.abs(values).max()) if len(values) else 0.0
     reach = 1.0 if widest <= 1.0 else widest
-    coloured = [(_level_class(float(values[one.end - 1]) / reach), one.text) for one in found]
-    explained = "" if unit.explained is None else f", R² {unit.explained:.2f}"
+    read = clusters(reading.characters[where.row][where.start : where.stop])
+    coloured = [(_level_class(float(values[one.end - 1]) / reach), one.text) for one in read]
+    shown = "tanh(c)" if place.kind == "c" else place.kind
     verdict = (
-        f"{unit.why[0].upper()}{unit.why[1:]}{explained}. Here it goes from {values.min():+.2f} to "
-        f"{values.max():+.2f}, mean {values.mean():+.2f}."
+        f"{why[0].upper()}{why[1:]}. Each character has the colour of {shown} after it was read; here it goes from "
+        f"{values.min():+.2f} to {values.max():+.2f}, mean {values.mean():+.2f}."
     )
     edge = f"{reach:g}"
     scale = tuple(
         (_level_class(level / LEVELS), {-LEVELS: f"−{edge}", 0: "0", LEVELS: f"+{edge}"}.get(level, ""))
         for level in range(-LEVELS, LEVELS + 1)
     )
-    name = f"{reading.names[unit.layer]}, unit {unit.unit}"
-    return Passage(f"{name}: {unit.why}", verdict, lines_of(coloured), scale)
+    gate = "" if place.kind == layer.state else f", gate {place.kind}"
+    return Passage(f"{layer.name}, unit {unit}{gate}: {why}", verdict, lines_of(coloured), scale)
 
 
 def _dearest(found: list[Cluster], bits: NDArray[np.float64]) -> Table:

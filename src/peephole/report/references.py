@@ -2,7 +2,7 @@
 
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Part, References
-from peephole.report.subject import Subject
+from peephole.tasks.subject import Subject
 from peephole.tasks.text import TextModel
 
 OKABE = (

@@ -2,10 +2,10 @@
 
 from peephole.report.parts import Paragraph, Part, Picture, Sample, Table
 from peephole.report.showing import plain_lines
-from peephole.report.subject import Subject
 from peephole.tasks.exactness import AtSize
 from peephole.tasks.measured import Measured
 from peephole.tasks.problem import ProblemModel
+from peephole.tasks.subject import Subject
 from peephole.tasks.text import TextModel
 
 TEMPERATURES, LENGTH = (0.5, 0.8, 1.0), 600

@@ -5,7 +5,6 @@ from typing import Any
 
 from peephole.errors import InputError
 from peephole.report.parts import Paragraph, Part, Picture, Table
-from peephole.report.subject import Subject
 from peephole.report.watched import (
     WatchedFlow,
     WatchedGates,
@@ -16,6 +15,7 @@ from peephole.report.watched import (
     numbers,
     watches_of,
 )
+from peephole.tasks.subject import Subject
 from peephole.train.watch.reading import read_watch
 
 MOST_LAYERS = 4  # with figures of their own

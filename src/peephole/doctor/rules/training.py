@@ -16,6 +16,7 @@ LEARNT = 0.1  # lost of what could be learnt: a net that has learnt nearly all h
 FEWEST_STEPS = 100  # a training that has just begun has not come far at any learning rate
 USUAL_UPDATE = 3e-3  # of the weights: between the 1e-3 of Karpathy's lecture notes (CS231n) and what small nets take
 SAFE = 0.1  # of the best rate of a range test: what few steps bear, many do not (Smith 2017)
+GROWS = 10.0  # times as large on its way back: weights at the start let it
 SCALE_FREE = ("adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta")
 
 RATE_WHY = {
@@ -183,16 +184,7 @@ def exploding_gradient(examination: Examination) -> Finding | None:
     )
     length = f"; the longest gradient is {largest:.3g}, the median {usual:.3g}" if math.isfinite(usual) else ""
     limit = f", and the limit of {clip:g} shortens it" if held else ", and no limit shortens it"
-    changes = {"init": "orthogonal"} if held else {"clip_norm": new}
-    cure = (
-        Cure("Start from orthogonal recurrent weights.", changes)
-        if held
-        else Cure(
-            f"Shorten gradients to a length of {new:g} (clip_norm); orthogonal recurrent weights at the start keep "
-            "them from growing.",
-            changes,
-        )
-    )
+    cure = _holding(held, new, factor)
     return Finding(
         "exploding gradient",
         cost=_cost(lost),
@@ -272,3 +264,16 @@ def _curve(x: "np.ndarray", y: "np.ndarray") -> tuple[tuple[float, ...], tuple[f
 
 def _one_digit(value: float) -> float:
     return float(f"{value:.0e}")
+
+
+def _holding(held: bool, limit: float, factor: float) -> Cure:
+    """Weights that do not let it grow where it grew from the start, and a limit where there is none."""
+    weights = "start from orthogonal recurrent weights, which let a gradient neither grow nor fade"
+    if held:
+        return Cure(f"{weights[0].upper()}{weights[1:]}.", {"init": "orthogonal"})
+    changes: dict[str, float | str] = {"clip_norm": limit}
+    text = f"Shorten gradients to a length of {limit:g}"
+    if factor > GROWS:
+        changes["init"] = "orthogonal"
+        text = f"{text}, and {weights}"
+    return Cure(f"{text}.", changes)
