@@ -3,7 +3,7 @@
 Every planted run lives in FOLDER and is trained once, healthy ones too; diagnosing them is repeated at every call. It
 prints a line a run, then of each cause and strength how often the planted cause came first and among the first three,
 and which causes were found in healthy runs. `--cures` trains every run once more with the cure of the first cause found
-and counts how often the divergence is lower; `--markdown` prints the table of `docs/doctor.md`.
+and counts how often the divergence is lower; `--write docs/doctor.md` puts the table there.
 """
 
 import argparse
@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TEXTS = {"shakespeare": "tinyshakespeare/input.txt", "kernel": "linux_kernel/linux-4.x_kernel_dir.txt"}
+from peephole.writing import write_whole
+
+TEXTS = {
+    "shakespeare": "tinyshakespeare/input.txt",
+    "kernel": "linux_kernel/linux-4.x_kernel_dir.txt",
+    "wiki": "wikitext-2/train.txt",
+}
+GROUPS = ("dev", "reserved", "later")  # as `HealthyTask.reserved` counts them
 SHOWN = 3  # causes a run
 
 
@@ -68,7 +75,7 @@ def runs(options: argparse.Namespace) -> list[Planted]:
 
     found: list[Planted] = []
     for name, task in TASKS.items():
-        if options.tasks not in ("all", "reserved" if task.reserved else "dev", name):
+        if options.tasks not in ("all", GROUPS[task.reserved], name):
             continue
         for seed in options.seeds:
             if not options.causes or "healthy" in options.causes:
@@ -213,14 +220,15 @@ def main(words: list[str]) -> None:
     """Train what is missing, diagnose all, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tasks", default="dev", help="dev, reserved, all, or the name of one")
+    parser.add_argument("--tasks", default="dev", help="dev, reserved, later, all, or the name of one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--causes", nargs="+", default=[], help="these alone; 'healthy' for healthy runs")
     parser.add_argument("--strengths", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--train", action="store_true", help="train alone, without diagnosing")
     parser.add_argument("--cures", action="store_true", help="train again with the first cure of every run")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="print a table of documentation")
+    parser.add_argument("--write", type=Path, help="put that table into a file, between the marks of these tasks")
     parser.add_argument("--json", type=Path, help="write what was found to this file")
     options = parser.parse_args(words)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -238,7 +246,17 @@ def main(words: list[str]) -> None:
             for one in outcomes
         ]
         options.json.write_text(json.dumps(kept, indent=1))
+    if options.write:
+        put(options.write, options.tasks, markdown(outcomes))
     print("\n".join(markdown(outcomes) if options.markdown else summary(outcomes)))
+
+
+def put(file: Path, name: str, lines: Sequence[str]) -> None:
+    """Lines in place of what stands between <!-- NAME --> and <!-- end of NAME --> in a file."""
+    before, rest = file.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- end of {name} -->")
+    whole = f"{before}<!-- {name} -->\n{chr(10).join(lines)}\n<!-- end of {name} -->{after}"
+    write_whole(file, whole.encode())
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from peephole.errors import InputError
 DESCRIPTION = (
     "Why a net does not learn, and what to change: findings ranked by what they cost, each with what was measured, the "
     "cause, the cure and how sure it is; what only shows that something is wrong stands apart. A run in training can "
-    "be looked at too, and of one whose data is gone is said what its history says. --try trains briefly with the first "
-    "cure. --plant makes a small run that is ill in one way, to see what that looks like."
+    "be looked at too, and one whose data is gone. --try trains briefly with the first cure. --plant makes a small run "
+    "that is ill in one way, to see what that looks like."
 )
 
 

@@ -17,6 +17,8 @@ from peephole.doctor.rules import RULES
 from peephole.doctor.rules.data import level_of
 from peephole.errors import InputError
 
+LEAST = 0.05  # confidence under which nothing is said
+
 
 def diagnose(
     model: nn.Module,
@@ -81,7 +83,7 @@ def diagnose_case(case: Case) -> Diagnosis:
             except Exception as error:  # whatever somebody's module does not take
                 failed.append(f"{rule.__name__.replace('_', ' ')} could not be examined ({_reason(error)})")
                 continue
-            if finding is not None:
+            if finding is not None and finding.confidence >= LEAST:
                 found.append(finding)
         how_much = level_of(examination)
     return Diagnosis(ranked(found), how_much, (*case.unfinished, *failed))

@@ -85,10 +85,10 @@ def treat(
     history = model.run.read_history()
     if not history:
         raise InputError(f"{model.run.folder}: has no history; expected a run that was trained")
-    whole = int(history[-1]["step"])
-    steps = _affordable(history, minutes)
-    known = model.task.training.budget_steps(1)
-    as_long = steps >= whole and (known in (None, whole) or "died" in history[-1])
+    ended, died = int(history[-1]["step"]), "died" in history[-1]
+    wanted = (model.task.training.steps if died else None) or ended
+    steps = _affordable(history, wanted, minutes)
+    as_long = steps >= wanted  # the run has had what the cure gets, or died on the way
     settings = {"experiment": "treatment", "finding": finding.name, "changes": changes, "steps": steps}
     with Rows.open(folder, settings) as rows:
         before = rows.done("before") or rows.add(
@@ -101,12 +101,12 @@ def treat(
     return Treated(finding.name, steps, _number(before), _number(after), folder / "after")
 
 
-def _affordable(history: list[dict[str, Any]], minutes: float) -> int:
+def _affordable(history: list[dict[str, Any]], wanted: int, minutes: float) -> int:
+    """As many of the wanted steps as fit into `minutes`, at the speed of the history."""
     timed = next((row for row in reversed(history) if row.get("seconds")), None)
-    whole = int(history[-1]["step"])
     if timed is None:
-        return whole
-    return max(1, min(whole, int(60 * minutes * timed["step"] / timed["seconds"])))
+        return wanted
+    return max(1, min(wanted, int(60 * minutes * timed["step"] / timed["seconds"])))
 
 
 def _repairs(model: TaskModel, finding: Finding) -> bool:

@@ -19,19 +19,23 @@ from peephole.spec import CellSpec
 
 STEPS, ROWS = 160, 16  # looked at
 LEFT, RIGHT = 0.1, 0.9  # a gate below or above is saturated (Karpathy, Johnson & Fei-Fei 2015, 4.2)
+FROZEN = 0.02  # of a gate that is as good as at its end: of what it lets through a hundredth is left after 230 steps
 FAR = 3.0  # a tanh whose argument is larger passes less than 1 % of a gradient
 
 
 @dataclass(frozen=True)
 class GateSeen:
     """One gate over all units, rows and steps: its mean, the shares under 0.1 and above 0.9, and how much it varies:
-    the median over units of the deviation over rows and steps.
+    the median over units of the deviation over rows and steps. `frozen_open` and `frozen_shut` are the shares of units
+    whose gate never leaves such an end by more than a fiftieth.
     """
 
     mean: float
     shut: float
     open: float
     varies: float
+    frozen_open: float = 0.0
+    frozen_shut: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +199,8 @@ def _gate(values: Tensor) -> GateSeen:
         float((values < LEFT).float().mean()),
         float((values > RIGHT).float().mean()),
         float(values.flatten(0, 1).std(0).median()),
+        float((values.flatten(0, 1) > 1 - FROZEN).all(0).float().mean()),
+        float((values.flatten(0, 1) < FROZEN).all(0).float().mean()),
     )
 
 

@@ -11,6 +11,8 @@ from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
 from peephole.inside.effect_running import evaluating
 
+ROWS_A_STEP = 100  # sequences from which on the distribution of a step's answers can be told
+
 
 @dataclass(frozen=True)
 class Level:
@@ -74,6 +76,31 @@ def trivial(batches: Sequence[Batch]) -> float:
     classes = torch.cat([batch.targets.flatten() for batch in batches])
     shares = torch.zeros(int(classes.max()) + 1, dtype=torch.float64).index_add_(0, classes, counts)
     return _entropy(shares)
+
+
+def trivial_by_step(batches: Sequence[Batch]) -> float:
+    """The same of the best answer that sees no input but counts the steps; NaN where batches are no whole sequences of
+    one length, or too few to tell.
+    """
+    lengths = {batch.targets.shape[0] for batch in batches}
+    if len(lengths) != 1 or any(batch.carry for batch in batches[1:]):
+        return math.nan
+    steps, rows = lengths.pop(), sum(batch.rows for batch in batches)
+    if rows < ROWS_A_STEP:
+        return math.nan
+    counts = torch.cat([batch.counts for batch in batches], dim=1)  # [T, B]
+    total = float(counts.sum())
+    found = 0.0
+    for step in range(steps):
+        parts = [_step_of(batch, step) for batch in batches]
+        counted = float(counts[step].sum())
+        if counted:
+            found += counted * trivial(parts)
+    return found / total if total else math.nan
+
+
+def _step_of(batch: Batch, step: int) -> Batch:
+    return Batch(batch.inputs, batch.targets[step : step + 1], batch.counts[step : step + 1])
 
 
 def _entropy(shares: Tensor) -> float:

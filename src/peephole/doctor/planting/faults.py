@@ -10,7 +10,7 @@ from peephole.doctor.planting.tasks import TASKS, HealthyTask
 from peephole.errors import InputError
 
 STRENGTHS = (1, 2, 3)
-TEXTS = ("text", "shakespeare", "kernel")
+TEXTS = ("text", "shakespeare", "kernel", "wiki")
 
 
 @dataclass(frozen=True)
@@ -38,58 +38,76 @@ class Planting:
 
 
 PLANTINGS: dict[str, Planting] = {
-    "not a number": Planting(data_faults.not_a_number, ("text", "adding", "recall", "waves", "brackets", "kernel")),
-    "nothing to predict": Planting(
-        data_faults.nothing_to_predict, ("text", "parity", "adding", "recall", "waves", "shakespeare", "brackets")
+    "not a number": Planting(
+        data_faults.not_a_number, ("text", "adding", "recall", "waves", "glass", "brackets", "kernel")
     ),
-    "targets shifted": Planting(data_faults.targets_shifted, ("text", "parity", "waves", "shakespeare", "kernel")),
+    "nothing to predict": Planting(
+        data_faults.nothing_to_predict,
+        ("text", "parity", "adding", "recall", "waves", "glass", "shakespeare", "wiki", "brackets"),
+    ),
+    "targets shifted": Planting(
+        data_faults.targets_shifted, ("text", "parity", "waves", "glass", "shakespeare", "wiki", "kernel")
+    ),
     "padding in the divergence": Planting(
-        data_faults.padding_counted, ("text", "addition", "adding", "parity", "waves", "brackets", "kernel")
+        data_faults.padding_counted, ("text", "addition", "adding", "parity", "waves", "glass", "brackets", "kernel")
     ),
     "batch rows that leak": Planting(
-        data_faults.rows_leak, ("text", "parity", "adding", "recall", "waves", "temporal-order", "shakespeare")
+        data_faults.rows_leak,
+        ("text", "parity", "adding", "recall", "waves", "glass", "temporal-order", "echo", "shakespeare", "wiki"),
     ),
     "state carried across unrelated sequences": Planting(
-        data_faults.state_carried, ("parity", "recall", "copying", "adding", "temporal-order", "waves", "brackets")
+        data_faults.state_carried,
+        ("parity", "recall", "copying", "adding", "temporal-order", "echo", "waves", "glass", "brackets"),
     ),
     "data in both splits": Planting(data_faults.in_both_splits, TEXTS),
-    "inputs not normalised": Planting(data_faults.not_normalised, ("adding", "waves")),
+    "inputs not normalised": Planting(data_faults.not_normalised, ("adding", "waves", "glass")),
     "bfloat16 loses updates": Planting(
-        training_faults.updates_lost, ("text", "adding", "recall", "waves", "shakespeare")
+        training_faults.updates_lost, ("text", "adding", "recall", "waves", "glass", "shakespeare", "wiki")
     ),
     "learning rate too high": Planting(
-        training_faults.rate_too_high, ("text", "addition", "recall", "waves", "brackets", "shakespeare")
+        training_faults.rate_too_high,
+        ("text", "addition", "recall", "waves", "glass", "brackets", "shakespeare", "wiki"),
     ),
     "learning rate too low": Planting(
-        training_faults.rate_too_low, ("text", "addition", "adding", "copying", "waves", "temporal-order", "kernel")
+        training_faults.rate_too_low,
+        ("text", "addition", "adding", "copying", "waves", "glass", "temporal-order", "echo", "kernel"),
     ),
     "clipping on every step": Planting(
-        training_faults.clipping_always, ("parity", "addition", "recall", "waves", "temporal-order", "brackets")
+        training_faults.clipping_always,
+        ("parity", "addition", "recall", "waves", "glass", "temporal-order", "echo", "brackets"),
     ),
     "exploding gradient": Planting(
-        net_faults.gradient_explodes, ("text", "copying", "recall", "waves", "temporal-order", "kernel")
+        net_faults.gradient_explodes,
+        ("text", "copying", "recall", "waves", "glass", "temporal-order", "echo", "kernel"),
     ),
     "recurrent weights that blow up": Planting(
-        net_faults.weights_blow_up, ("text", "adding", "temporal-order", "shakespeare")
+        net_faults.weights_blow_up, ("text", "adding", "temporal-order", "echo", "shakespeare", "wiki")
     ),
     "recurrent weights that forget": Planting(
-        net_faults.weights_forget, ("parity", "copying", "temporal-order", "brackets")
+        net_faults.weights_forget, ("parity", "copying", "temporal-order", "echo", "brackets")
     ),
     "forget bias that forgets": Planting(
-        net_faults.bias_forgets, ("recall", "adding", "copying", "temporal-order", "brackets")
+        net_faults.bias_forgets, ("recall", "adding", "copying", "temporal-order", "echo", "brackets")
     ),
-    "gates stuck": Planting(net_faults.gates_stuck, ("text", "recall", "adding", "waves", "temporal-order", "kernel")),
-    "saturated activations": Planting(net_faults.saturated, ("text", "copying", "waves", "shakespeare")),
-    "dead ReLU units": Planting(net_faults.dead_units, ("text", "copying", "adding", "waves", "kernel")),
-    "dependency beyond the horizon": Planting(net_faults.beyond_horizon, ("recall", "adding", "temporal-order")),
+    "gates stuck": Planting(
+        net_faults.gates_stuck, ("text", "recall", "adding", "waves", "glass", "temporal-order", "echo", "kernel")
+    ),
+    "saturated activations": Planting(
+        net_faults.saturated, ("text", "copying", "waves", "glass", "shakespeare", "wiki")
+    ),
+    "dead ReLU units": Planting(net_faults.dead_units, ("text", "copying", "adding", "waves", "glass", "kernel")),
+    "dependency beyond the horizon": Planting(
+        net_faults.beyond_horizon, ("recall", "adding", "temporal-order", "echo")
+    ),
     "window shorter than the dependency": Planting(
-        training_faults.window_too_short, ("recall", "copying", "adding", "temporal-order", "text", "shakespeare")
+        training_faults.window_too_short,
+        ("recall", "copying", "adding", "temporal-order", "echo", "text", "shakespeare", "wiki"),
     ),
     "net too large for the data": Planting(
-        data_faults.too_little_data, ("text", "adding", "recall", "waves", "shakespeare", "kernel")
+        data_faults.too_little_data, ("text", "adding", "recall", "waves", "glass", "shakespeare", "wiki", "kernel")
     ),
     "net too small for the data": Planting(
-        net_faults.too_small, ("text", "addition", "copying", "shakespeare", "kernel", "waves")
+        net_faults.too_small, ("text", "addition", "copying", "shakespeare", "wiki", "kernel", "waves", "glass")
     ),
 }
 

@@ -8,11 +8,13 @@ from peephole.doctor.measuring.attainable import attainable
 from peephole.doctor.measuring.capacity import Capacity, capacity
 from peephole.doctor.measuring.course import course
 from peephole.doctor.measuring.level import level
+from peephole.doctor.measuring.missing import MOST_WHERE_LEARNT
 from peephole.doctor.measuring.updates import updates
 
 GAP, RISE = 0.12, 0.05  # of the trivial divergence
 FEW = 8  # units in all: what they can tell apart can be counted on two hands
 LOST = 0.15
+SLIGHT = 0.02  # a gap or a loss that is there, and hardly worth a word
 
 LARGE_WHY = (
     "A net with more parameters than there are targets learns the training data by heart, which says nothing of other "
@@ -28,12 +30,14 @@ def too_large(examination: Examination) -> Finding | None:
     """Far better on data that was seen, with more parameters than the data has targets."""
     found = examination.measured(capacity)
     crowding, gap, rise = found.crowding, found.gap, found.rise
-    if not gap > GAP or not (crowding > 0.3 or (crowding != crowding and rise > 2 * RISE)):
+    if not gap > SLIGHT or not (crowding > 0.3 or (crowding != crowding and rise > 2 * RISE)):
         return None
     confidence = 0.25 + 0.15 * (gap > 0.2) + 0.1 * (gap > 0.4) + 0.1 * (rise > RISE) + 0.05 * (rise > 0.2)
     confidence += 0.2 * (crowding > 1) + 0.1 * (crowding > 5)
     if crowding != crowding:
         confidence = min(confidence, 0.5)
+    if gap <= GAP:
+        confidence = min(confidence, MOST_WHERE_LEARNT)
     known = (
         f"{found.parameters:,} parameters learn from {found.examples:,} targets"
         if found.examples
@@ -46,7 +50,7 @@ def too_large(examination: Examination) -> Finding | None:
         changes["hidden_size"] = wide
     return Finding(
         "net too large for the data",
-        cost=min(1.0, max(0.3, gap + max(rise, 0.0))),
+        cost=min(1.0, max(0.3 if gap > GAP else 0.0, gap + max(rise, 0.0))),
         confidence=min(0.95, confidence),
         says=(
             f"{known}; the held-out divergence is {100 * gap:.0f} % of the trivial one above that on training "
@@ -67,7 +71,7 @@ def too_small(examination: Examination) -> Finding | None:
     """A net of few units that was trained soundly, does as badly on what it has seen, and has more to learn."""
     found, lost = examination.measured(capacity), examination.measured(attainable).lost
     went, seen = examination.measured(course), examination.measured(updates)
-    if not found.units or not lost > LOST or found.gap > GAP or went.died or not found.parameters:
+    if not found.units or not lost > SLIGHT or found.gap > GAP or went.died or not found.parameters:
         return None
     few = found.units <= FEW
     narrow = found.widest <= 4 * FEW and found.widest < found.outputs / 4
@@ -76,6 +80,8 @@ def too_small(examination: Examination) -> Finding | None:
     sound = seen.usual > 1e-3 if math.isfinite(seen.usual) else seen.moved > 0.5
     confidence = 0.15 + 0.2 * few + 0.1 * (found.units <= 4) + 0.05 * (found.units <= 2)
     confidence += 0.15 * bool(sound) + 0.15 * narrow + 0.1 * (found.falling < 0.05)
+    if lost <= LOST:
+        confidence = min(confidence, MOST_WHERE_LEARNT)
     new = max(32, 4 * found.widest)
     beside = f", and the data has {found.outputs} classes" if narrow else ""
     ngram = examination.measured(attainable).ngram

@@ -8,7 +8,7 @@ import torch
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.inputs import Scales, scales
-from peephole.doctor.measuring.level import Level, level, trivial
+from peephole.doctor.measuring.level import Level, level, trivial, trivial_by_step
 from peephole.doctor.measuring.overlap import overlap
 from peephole.doctor.measuring.predictability import agreement, text
 from peephole.doctor.measuring.simple import simple
@@ -96,14 +96,17 @@ def nothing_to_predict(examination: Examination) -> Finding | None:
 
 
 def _reached(examination: Examination, how_much: Level) -> float:
-    """The share that was learnt of what a constant answer costs on the very same batches, held-out ones if there are;
-    NaN if not known. A few hundred values have a variance of their own, some percent off that of all that there are.
+    """The share that was learnt of what an answer costs on the very same batches that sees no input, or the number of
+    the step alone; on held-out ones if there are; NaN if not known. A few hundred values have a variance of their own,
+    some percent off that of all that there are.
     """
     case = examination.case
     known = not math.isnan(how_much.held_out)
-    constant = trivial(case.held_out if known else case.training)
+    batches = case.held_out if known else case.training
+    constant, by_step = trivial(batches), trivial_by_step(batches)
     reached = how_much.held_out if known else how_much.training
-    return 1 - reached / min(constant, how_much.trivial) if constant > 0 else math.nan
+    blind = min(value for value in (constant, by_step, how_much.trivial) if not math.isnan(value))
+    return 1 - reached / blind if blind > 0 else math.nan
 
 
 def _no_text(examination: Examination) -> Finding | None:

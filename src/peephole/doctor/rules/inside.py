@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.inside import GateSeen, Inside, LayerInside, inside, inside_at_start
-from peephole.doctor.measuring.missing import missing
+from peephole.doctor.measuring.missing import missing, weighed
 
-LEARNT = 0.1
 ALWAYS = 0.95  # share of units, rows and steps at one end that makes a gate stuck
 STILL = 0.03  # deviation of a gate over rows and steps under which it does not follow its input
 EMPTY = 0.1  # size of the states of a layer that says next to nothing, where a healthy one has 0.2 to 1
 FROZEN = 0.02  # share of what is new that a step takes in: a hundredth is left of a state after 230 steps
+MOST_FROZEN = 0.5  # of the units
 # Of a tanh: the share of arguments beyond ±3, and the mean derivative. The candidate of an LSTM that has learnt to read
 # sits at 0.7 and 0.09, and is well: its memory does not pass through that tanh.
 FAR_SHARE, SLOPE = {"rnn": 0.7, "lstm": 0.92, "gru": 0.92}, {"rnn": 0.1, "lstm": 0.03, "gru": 0.03}
@@ -53,7 +53,7 @@ def gates_stuck(examination: Examination) -> Finding | None:
     left = missing(examination)
     now = {(one.layer.name, one.name): one for one in _stuck(examination, examination.measured(inside))}
     start = {(one.layer.name, one.name): one for one in _stuck(examination, examination.measured(inside_at_start))}
-    if not (now or start) or left < LEARNT:
+    if not (now or start):
         return None
     both = [one for place, one in now.items() if place in start]
     first = max(both or start.values() or now.values(), key=lambda one: max(one.gate.shut, one.gate.open))
@@ -64,7 +64,7 @@ def gates_stuck(examination: Examination) -> Finding | None:
     return Finding(
         "gates stuck",
         cost=(0.9 if both else 0.5 if start else 0.7) * left,
-        confidence=sure * min(1.0, left / (0.2 if start else 0.4)),
+        confidence=weighed(sure, left, 0.2 if start else 0.4),
         says=f"Gate {first.name} of {first.layer.name} is{text} {side} in {100 * share:.0f} % of units and steps{when} "
         f"and varies by {gate.varies:.2g}: {first.does}.",
         numbers={"shut": gate.shut, "open": gate.open, "mean": gate.mean, "varies": gate.varies},
@@ -139,6 +139,9 @@ def _harm(layer: LayerInside, name: str, gate: GateSeen, least: float) -> str:
     frozen = wide if layer.spec.update == "keeps" else shut
     if family == "gru" and name == "z" and frozen and still and writes < least:
         return f"a step takes in {100 * writes:.2g} % of what is new"
+    held = gate.frozen_open if layer.spec.update == "keeps" else gate.frozen_shut
+    if family == "gru" and name == "z" and held > MOST_FROZEN and least == FROZEN:
+        return f"{100 * held:.0f} % of the units take in next to nothing that is new"
     return ""
 
 
@@ -166,7 +169,7 @@ def saturated_activations(examination: Examination) -> Finding | None:
     now = {layer.name: layer for layer in layers if _saturated(layer)}
     begun = _layers(examination.measured(inside_at_start))
     start = {layer.name: layer for layer in begun if layer.far >= FAR_AT_START and layer.slope <= SLOPE_AT_START}
-    if not (now or start) or left < LEARNT:
+    if not (now or start):
         return None
     both = [layer for name, layer in now.items() if name in start]
     layer = max(both or start.values() or now.values(), key=lambda one: one.far)
@@ -176,7 +179,7 @@ def saturated_activations(examination: Examination) -> Finding | None:
     return Finding(
         "saturated activations",
         cost=(0.85 if both else 0.5 if start else 0.7) * left,
-        confidence=sure * min(1.0, left / (0.2 if start else 0.5)),
+        confidence=weighed(sure, left, 0.2 if start else 0.5),
         says=f"{100 * layer.far:.0f} % of the arguments of the tanh of {what} in {layer.name} lie{text} beyond ±3{when}"
         f"; {100 * layer.slope:.2g} % of a gradient comes through a step on average.",
         numbers={"far": layer.far, "slope": layer.slope},
@@ -221,7 +224,7 @@ def dead_units(examination: Examination) -> Finding | None:
         return None
     name = max(dead, key=dead.__getitem__)
     share = dead[name]
-    if share < DEAD_SHARE or (left < LEARNT and share < 1.0):
+    if share < DEAD_SHARE:
         return None
     before = _dead(examination.measured(inside_at_start)).get(name)
     since = "" if before is None else f" (before training {100 * before:.0f} %)"
@@ -238,7 +241,7 @@ def dead_units(examination: Examination) -> Finding | None:
     return Finding(
         "dead ReLU units",
         cost=min(1.0, share * (0.3 + 0.6 * left)),
-        confidence=min(0.95, sure) * min(1.0, left / 0.25),
+        confidence=weighed(min(0.95, sure), left, 0.25),
         says=f"{100 * share:.0f} % of the ReLU units of {name} are never above zero{since}.",
         numbers={"dead": share} | ({} if before is None else {"dead_before": before}),
         why=DEAD_WHY,

@@ -7,10 +7,9 @@ from torch import Tensor
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.inside import Inside, LayerInside, inside, inside_at_start
-from peephole.doctor.measuring.missing import missing
+from peephole.doctor.measuring.missing import missing, weighed
 from peephole.doctor.measuring.recurrence import Memory, memory, memory_at_start
 
-LEARNT = 0.1
 SURE_BY_STEPS = {1: 0.9, 2: 0.9, 3: 0.85, 4: 0.7, 5: 0.5}  # confidence by the step at which 1 % is left
 RADIUS = 0.5  # torch's own start has about 0.58, which is no fault by itself
 SLOPE = {"sigmoid": 0.25, "softmax": 0.25}  # largest derivative of those activations that are flatter than the identity
@@ -37,7 +36,7 @@ def weights_that_forget(examination: Examination) -> Finding | None:
     """
     left = missing(examination)
     now, before = examination.measured(memory), examination.measured(memory_at_start)
-    if now is None or not now.radius or left < LEARNT:
+    if now is None or not now.radius:
         return None
     sure, begun = _forgets(examination, now), 0.0 if before is None else _forgets(examination, before)
     if not max(sure, begun):
@@ -51,7 +50,7 @@ def weights_that_forget(examination: Examination) -> Finding | None:
     return Finding(
         "recurrent weights that forget",
         cost=(0.9 if sure else 0.5) * left,
-        confidence=max(sure, 0.9 * begun) * min(1.0, left / (0.2 if begun else 0.4)),
+        confidence=weighed(max(sure, 0.9 * begun), left, 0.2 if begun else 0.4),
         says=f"{when} {100 * curve[1]:.0f} % of what came before is left in the states after one step more and under 1 "
         f"% after {shown.steps}: the spectral radius of the recurrent weights is {radius:.2g}{after}.",
         numbers={"steps": float(shown.steps), "radius": radius, "after_one_step": curve[1]},
@@ -93,7 +92,7 @@ def weights_that_blow_up(examination: Examination) -> Finding | None:
     start = _growing(examination.measured(inside_at_start))
     begun = layer is None
     layer = start if layer is None else layer
-    if layer is None or left < LEARNT:
+    if layer is None:
         return None
     curve = layer.sizes["h"]
     growth, last = _growth(curve), float(curve[-1])
@@ -109,7 +108,7 @@ def weights_that_blow_up(examination: Examination) -> Finding | None:
     return Finding(
         "recurrent weights that blow up",
         cost=(0.5 if begun and not _died(examination) else 0.95) * left,
-        confidence=(0.95 if overflows or start is not None else 0.75) * min(1.0, left / 0.25),
+        confidence=weighed(0.95 if overflows or start is not None else 0.75, left, 0.25),
         says=f"{says[0].upper()}{says[1:]}.",
         numbers={"growth": min(growth, 1e38), "last": min(last, 1e38) if not math.isnan(last) else 1e38},
         why=BLOW_UP_WHY,
@@ -162,7 +161,7 @@ def forget_bias_that_forgets(examination: Examination) -> Finding | None:
     """A gate that keeps the state (f, or the GRU's update gate) so far shut that nothing lasts, now or at the start."""
     left = missing(examination)
     now = _least_kept(examination.measured(inside))
-    if now is None or left < LEARNT:
+    if now is None:
         return None
     layer, kept = now
     begun = _least_kept(examination.measured(inside_at_start))
@@ -192,7 +191,7 @@ def forget_bias_that_forgets(examination: Examination) -> Finding | None:
     return Finding(
         "forget bias that forgets",
         cost=(0.9 if mean < 0.5 else 0.5) * left,
-        confidence=sure * min(1.0, left / (0.4 if start is None else 0.2)),
+        confidence=weighed(sure, left, 0.4 if start is None else 0.2),
         says=f"The {gate} of {layer.name} keeps {100 * mean:.0f} % of the state a step{where}; of nine units in ten "
         f"less than 1 % is left after {max(1, math.ceil(steps))} steps.",
         numbers={"kept": mean, "kept_by_the_best": best} | ({} if start is None else {"kept_before": start}),

@@ -9,10 +9,10 @@ from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.attainable import attainable
 from peephole.doctor.measuring.course import course
 from peephole.doctor.measuring.explosion import explosion
+from peephole.doctor.measuring.missing import LEARNT, MOST_WHERE_LEARNT
 from peephole.doctor.measuring.rates import Rates, rates
 from peephole.doctor.measuring.updates import updates
 
-LEARNT = 0.1  # lost of what could be learnt: a net that has learnt nearly all had steps that were good enough
 FEWEST_STEPS = 100  # a training that has just begun has not come far at any learning rate
 USUAL_UPDATE = 3e-3  # of the weights: between the 1e-3 of Karpathy's lecture notes (CS231n) and what small nets take
 SAFE = 0.1  # of the best rate of a range test: what few steps bear, many do not (Smith 2017)
@@ -43,15 +43,16 @@ def rate_too_high(examination: Examination) -> Finding | None:
     """Weights that have grown out of all proportion, at steps that a range test from the start does not bear."""
     name, rate = "learning rate too high", _rate(examination)
     lost = examination.measured(attainable).lost
-    if rate is None or lost < LEARNT:
+    if rate is None:
         return None
     went, seen = examination.measured(course), examination.measured(updates)
+    learnt = lost < LEARNT
     parts = went.parts
     begun = float(parts[0]) if len(parts) else math.nan
     rose = bool(len(parts) and np.nanmax(parts[1:]) > 1.3 * begun)
     if not (rose or seen.grown > 2.5 or seen.usual > 0.03):
         return None
-    tried = examination.measured(rates)  # the dear one last
+    tried = None if learnt else examination.measured(rates)  # the dear one last
     confidence, found = 0.1, math.nan
     if tried is not None and tried.from_start:
         found = _factor(tried)
@@ -62,8 +63,9 @@ def rate_too_high(examination: Examination) -> Finding | None:
     else:
         confidence += 0.1 * (seen.grown > 5.0) + 0.15 * (seen.usual > 0.03) + 0.15 * (seen.usual > 0.1)
     confidence += 0.25 * rose
-    if confidence <= 0.35:
+    if confidence <= (0.15 if learnt else 0.35):
         return None
+    confidence = min(confidence, MOST_WHERE_LEARNT) if learnt else confidence
     new = _one_digit(_better(tried, rate, seen.usual, high=True))
     times = f", {found:.2g} times the best of a range test from the start" if math.isfinite(found) else ""
     grew = f"; the weights grew to {seen.grown:.3g} times their size" if seen.grown > 2 else ""
@@ -166,8 +168,6 @@ def exploding_gradient(examination: Examination) -> Finding | None:
     spikes = largest > 30 * usual and largest > 30
     late = grown.now if grown.start != grown.start else math.nan  # of a net whose start nobody knows
     factor = early if early == early else late
-    if lost < LEARNT and not went.died:
-        return None
     slight = 0.0 if held else 0.42
     growing = ((3, slight), (10, 0.45 - slight), (100, 0.15), (1000, 0.15), (1e4, 0.1))
     confidence = sum(step for limit, step in growing if factor > limit)
@@ -176,6 +176,8 @@ def exploding_gradient(examination: Examination) -> Finding | None:
         confidence -= 0.2
     if confidence <= 0.2:
         return None
+    if lost < LEARNT and not went.died:
+        confidence = min(confidence, MOST_WHERE_LEARNT)
     new = 1.0 if not math.isfinite(usual) or usual > 0.1 else _one_digit(3 * usual)
     growth = (
         f"The gradient of {grown.where} grows {factor:.3g}-fold on its way back in time"
