@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from peephole.doctor.case import Batch, Case
+from peephole.doctor.diagnose import LEAST
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import MEDIUM, Finding
 from peephole.doctor.measuring.dependency import lags
 from peephole.doctor.measuring.inside import inside
+from peephole.doctor.measuring.missing import weighed
 from peephole.doctor.measuring.reach import cut_by, reach
 from peephole.doctor.measuring.recurrence import memory, radii
 from peephole.doctor.measuring.stretch import stretch
@@ -201,7 +203,7 @@ def test_window_shorter_than_the_dependency() -> None:
     assert finding.numbers["bias"] > 0.5
 
 
-def test_learnt_task_raises_nothing() -> None:
+def test_what_is_odd_about_a_net_that_has_learnt_has_no_weight() -> None:
     """A net that answers rightly is well, whatever its gates do: it forgets, and the answer is the input."""
     net = ours("lstm", forget_bias=-6.0)
     with torch.no_grad():
@@ -209,7 +211,14 @@ def test_learnt_task_raises_nothing() -> None:
     case = case_of(net)
     assert "forget bias that forgets" in found(case)
     right = Case(_Copies(net), tuple(replace(batch, targets=batch.inputs) for batch in case.training))
-    assert found(right) == {}
+    assert all(one.confidence < LEAST for one in found(right).values())
+
+
+@pytest.mark.parametrize("left", [0.0, 0.03, 0.09])
+def test_evidence_of_a_net_that_has_learnt_nearly_all_stays_low(left: float) -> None:
+    assert weighed(1.0, left, 0.05) < MEDIUM
+    assert weighed(0.9, 0.3, 0.2) == 0.9
+    assert weighed(0.9, 0.1, 0.2) == 0.45
 
 
 class _Copies(nn.Module):

@@ -105,7 +105,8 @@ def _reached(examination: Examination, how_much: Level) -> float:
     batches = case.held_out if known else case.training
     constant, by_step = trivial(batches), trivial_by_step(batches)
     reached = how_much.held_out if known else how_much.training
-    blind = min(value for value in (constant, by_step, how_much.trivial) if not math.isnan(value))
+    known_ones = [value for value in (constant, by_step, how_much.trivial) if not math.isnan(value)]
+    blind = min(known_ones, default=math.nan)
     return 1 - reached / blind if blind > 0 else math.nan
 
 
