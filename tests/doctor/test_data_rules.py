@@ -18,7 +18,7 @@ from peephole.data.problems.recall import Recall
 from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import MEDIUM, Finding
-from peephole.doctor.rules import data, pipeline
+from peephole.doctor.rules import data, pipeline, predicting
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
 
@@ -26,7 +26,7 @@ Rule = Callable[[Examination], Finding | None]
 
 RULES = (
     data.inputs_not_normalised,
-    data.nothing_to_predict,
+    predicting.nothing_to_predict,
     data.data_in_both_splits,
     pipeline.state_carried_across_unrelated_sequences,
     pipeline.padding_in_the_divergence,
@@ -160,7 +160,9 @@ def test_a_shuffled_text_has_nothing_to_predict(share: float) -> None:
     for start in range(0, len(tokens), 500):
         if random.random() < share:
             random.shuffle(tokens[start : start + 500])
-    finding = found(Case(streams=(tokens[:50_000], tokens[50_000:])), data.nothing_to_predict)["nothing to predict"]
+    finding = found(Case(streams=(tokens[:50_000], tokens[50_000:])), predicting.nothing_to_predict)[
+        "nothing to predict"
+    ]
     assert finding.confidence >= 0.7
     assert finding.numbers["best"] >= 0.9 * finding.numbers["unigram"]
 
@@ -173,15 +175,15 @@ def test_shuffled_targets_have_nothing_to_predict(problem: Problem) -> None:
     values = torch.cat([batch.targets[batch.counts > 0] for batch in batches])
     nn.init.constant_(model.head.bias, float(values.mean()) if problem.valued else 0.0)
     case = Case(model, batches, history=history(), start=net(problem, 5), trivial=problem.blind)
-    finding = found(case, data.nothing_to_predict)["nothing to predict"]
+    finding = found(case, predicting.nothing_to_predict)["nothing to predict"]
     assert MEDIUM <= finding.confidence <= 0.7
     untrained = replace(case, history=())
     assert "nothing to predict" not in found(
-        untrained, data.nothing_to_predict
+        untrained, predicting.nothing_to_predict
     )  # nobody knows whether the net was trained at all
     healthy = replace(case, training=drawn(problem))
     assert "nothing to predict" not in found(
-        healthy, data.nothing_to_predict
+        healthy, predicting.nothing_to_predict
     )  # a net that learns nothing of what there is
 
 

@@ -13,7 +13,7 @@ from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import MEDIUM
 from peephole.doctor.measuring.level import level
-from peephole.doctor.rules import data, pipeline
+from peephole.doctor.rules import data, pipeline, predicting
 from peephole.errors import InputError
 
 T, B, I, H, C = 12, 8, 3, 6, 5
@@ -214,7 +214,7 @@ def test_faults_in_a_loop_of_ones_own(model: nn.Module, batches: list[tuple[Tens
     case = Case(model, batches_of(batches, True), batch_first=True)
     examination = Examination(case)
     rules = (
-        data.nothing_to_predict,
+        predicting.nothing_to_predict,
         data.data_in_both_splits,
         pipeline.state_carried_across_unrelated_sequences,
         pipeline.padding_in_the_divergence,

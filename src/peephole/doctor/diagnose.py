@@ -12,9 +12,9 @@ from peephole.doctor.case import Case
 from peephole.doctor.diagnosis import Diagnosis
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import Finding
+from peephole.doctor.measuring.level import level_of
 from peephole.doctor.ranking import ranked
 from peephole.doctor.rules import RULES
-from peephole.doctor.rules.data import level_of
 from peephole.errors import InputError
 
 LEAST = 0.05  # confidence under which nothing is said

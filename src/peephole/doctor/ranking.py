@@ -3,24 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from peephole.doctor.finding import HIGH, Finding
+from peephole.doctor.finding import CAUSES, HIGH, Finding
 
-LEARNING = (
-    "learning rate too high",
-    "learning rate too low",
-    "clipping on every step",
-    "exploding gradient",
-    "recurrent weights that blow up",
-    "recurrent weights that forget",
-    "forget bias that forgets",
-    "gates stuck",
-    "saturated activations",
-    "dead ReLU units",
-    "dependency beyond the horizon",
-    "window shorter than the dependency",
-    "net too large for the data",
-    "net too small for the data",
-)
+LEARNING = CAUSES[CAUSES.index("learning rate too high") :]  # whatever may be wrong with net and training
 
 # A cause and what it may bring about: wrong data comes before weights, and weights before what they do to gradients.
 EXPLAINS: dict[str, tuple[str, ...]] = {

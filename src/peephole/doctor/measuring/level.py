@@ -49,6 +49,20 @@ def level(examination: Examination) -> Level:
     return Level(mean_divergence(case, case.training), mean_divergence(case, case.held_out), known)
 
 
+def level_of(examination: Examination) -> Level:
+    """How much was learnt; NaN where the net cannot be run."""
+    try:
+        return examination.measured(level)
+    except Exception:  # whatever a module of somebody's does not take
+        return Level(math.nan, math.nan, math.nan)
+
+
+def still_to_learn(how_much: Level) -> float:
+    """The share of the trivial divergence that is left, on held-out data where there is some; a half if not known."""
+    learnt = how_much.learnt if math.isnan(how_much.learnt_held_out) else how_much.learnt_held_out
+    return 0.5 if math.isnan(learnt) else 1.0 - learnt
+
+
 @torch.no_grad()
 def mean_divergence(case: Case, batches: Sequence[Batch]) -> float:
     """The mean over all targets of the batches that count; NaN without batches."""

@@ -14,13 +14,13 @@ class Echo(Problem):
     """Random letters in; out, at each step, the letter of `lag` steps before, once there is one."""
 
     name: ClassVar[str] = "echo"
-    size_name: ClassVar[str] = "length"
-
-    # Steps of a sequence.
-    length: int = 30
+    size_name: ClassVar[str] = "lag"
 
     # Steps from a letter to its echo.
     lag: int = 7
+
+    # Letters of a sequence that are echoed.
+    letters: int = 23
 
     # Letters that there are.
     alphabet: int = 4
@@ -42,8 +42,8 @@ class Echo(Problem):
         return math.log(self.alphabet)
 
     def draw(self, random: np.random.Generator, rows: int, size: int) -> Examples:
-        size = max(size, self.lag + 1)
-        inputs = symbols(random.integers(0, self.alphabet, (rows, size)))
-        targets = inputs.roll(self.lag, 0)
-        targets[: self.lag] = 0
-        return Examples(inputs, targets, counted(size, rows, self.lag))
+        steps = size + self.letters
+        inputs = symbols(random.integers(0, self.alphabet, (rows, steps)))
+        targets = inputs.roll(size, 0)
+        targets[:size] = 0
+        return Examples(inputs, targets, counted(steps, rows, size))

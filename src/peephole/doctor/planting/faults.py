@@ -81,7 +81,7 @@ PLANTINGS: dict[str, Planting] = {
         ("text", "copying", "recall", "waves", "glass", "temporal-order", "echo", "kernel"),
     ),
     "recurrent weights that blow up": Planting(
-        net_faults.weights_blow_up, ("text", "adding", "temporal-order", "echo", "shakespeare", "wiki")
+        net_faults.weights_blow_up, ("text", "adding", "temporal-order", "shakespeare", "wiki")
     ),
     "recurrent weights that forget": Planting(
         net_faults.weights_forget, ("parity", "copying", "temporal-order", "echo", "brackets")

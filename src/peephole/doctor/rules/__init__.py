@@ -4,13 +4,24 @@ A rule says what it found as if it were the only one: how sure it is of its own 
 finding explains which is `ranking`'s. A rule whose evidence cannot be had returns None.
 """
 
-from peephole.doctor.rules import capacity, data, inside, numbers, pipeline, reach, recurrent, symptoms, training
+from peephole.doctor.rules import (
+    capacity,
+    data,
+    inside,
+    numbers,
+    pipeline,
+    predicting,
+    reach,
+    recurrent,
+    symptoms,
+    training,
+)
 
 RULES = (
     numbers.not_a_number,
     numbers.bfloat16_loses,
     data.inputs_not_normalised,
-    data.nothing_to_predict,
+    predicting.nothing_to_predict,
     data.data_in_both_splits,
     pipeline.targets_shifted,
     pipeline.padding_in_the_divergence,

@@ -7,9 +7,9 @@ from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.boundary import Boundary, boundary
 from peephole.doctor.measuring.carrying import carried
 from peephole.doctor.measuring.leaking import leak
+from peephole.doctor.measuring.level import level_of, still_to_learn
 from peephole.doctor.measuring.padding import tails
 from peephole.doctor.measuring.shifting import copies
-from peephole.doctor.rules.data import level_of, still_to_learn
 
 GOES_ON = 0.9  # share of rows whose next batch begins with what was wanted last
 TELLS, SILENT = 8.0, 3.5  # deviations above chance from which on there is information, and below which there is none
