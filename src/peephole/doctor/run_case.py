@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from peephole.data.lanes import Lanes
 from peephole.doctor.case import Batch, Case
+from peephole.doctor.measuring.missing import FEWEST_STEPS
 from peephole.doctor.settings import flat_settings
 from peephole.errors import InputError
 from peephole.models.static import StaticModel
@@ -72,6 +73,8 @@ def task_case(model: TaskModel, trained: bool = True) -> Case:
         unfinished.append("there is no history: nothing can be said of how training went")
     elif len(history) == 1:
         unfinished.append("there is one step of history: nothing can be said of how training went")
+    elif history[-1]["step"] < FEWEST_STEPS:
+        unfinished.append(f"it was trained for {history[-1]['step']} steps: what is not learnt yet says little")
     if not trained:
         unfinished.append("no weights were kept: the net is looked at as it was before training")
     case = Case(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
 from peephole.errors import InputError
+from peephole.inside.effect_running import evaluating
 from peephole.stability.backward.flow import gradient_flow
 from peephole.train.watch.row import WatchRow
 
@@ -80,7 +81,8 @@ def _measured(case: Case, model: nn.Module | None) -> tuple[float, tuple[float, 
         return case.divergence(outputs, batch)
 
     try:
-        flow = gradient_flow(model, (inputs,), divergence, targets=TARGETS)
+        with evaluating(model):
+            flow = gradient_flow(model, (inputs,), divergence, targets=TARGETS)
         curves = {
             f"{state} of {layer.name}": tuple(flow.by_lag(number, state).nanmean(1).tolist())
             for number, layer in enumerate(flow.layers)

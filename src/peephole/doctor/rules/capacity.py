@@ -8,7 +8,7 @@ from peephole.doctor.measuring.attainable import attainable
 from peephole.doctor.measuring.capacity import Capacity, capacity
 from peephole.doctor.measuring.course import course
 from peephole.doctor.measuring.level import level
-from peephole.doctor.measuring.missing import MOST_WHERE_LEARNT
+from peephole.doctor.measuring.missing import MOST_WHERE_LEARNT, has_just_begun
 from peephole.doctor.measuring.updates import updates
 
 GAP, RISE = 0.12, 0.05  # of the trivial divergence
@@ -80,7 +80,7 @@ def too_small(examination: Examination) -> Finding | None:
     sound = seen.usual > 1e-3 if math.isfinite(seen.usual) else seen.moved > 0.5
     confidence = 0.15 + 0.2 * few + 0.1 * (found.units <= 4) + 0.05 * (found.units <= 2)
     confidence += 0.15 * bool(sound) + 0.15 * narrow + 0.1 * (found.falling < 0.05)
-    if lost <= LOST:
+    if lost <= LOST or has_just_begun(examination):
         confidence = min(confidence, MOST_WHERE_LEARNT)
     new = max(32, 4 * found.widest)
     beside = f", and the data has {found.outputs} classes" if narrow else ""

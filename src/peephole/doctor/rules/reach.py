@@ -5,7 +5,7 @@ import math
 from peephole.doctor.examination import Examination
 from peephole.doctor.finding import MEDIUM, Cure, Evidence, Finding
 from peephole.doctor.measuring.dependency import lags
-from peephole.doctor.measuring.missing import missing
+from peephole.doctor.measuring.missing import MOST_WHERE_LEARNT, has_just_begun, missing
 from peephole.doctor.measuring.reach import Cut, Reach, cut_by, reach
 from peephole.inside.nets import recurrent_nets
 from peephole.nn.recurrent import Recurrent
@@ -41,7 +41,9 @@ def dependency_beyond_horizon(examination: Examination) -> Finding | None:
     if dependency is None or dependency <= flow.horizon:
         return None
     arrives = _arrives(flow, dependency)
-    confidence = min(0.9 if told else 0.7, 0.1 + 0.1 * arrives) * min(1.0, left / 0.7)
+    confidence = min(0.9 if told else 0.5, 0.1 + 0.1 * arrives) * min(1.0, left / 0.7)
+    if not told and has_just_begun(examination):
+        confidence = min(confidence, MOST_WHERE_LEARNT)
     curve = flow.furthest.tolist()
     whose = "the task asks for" if told else "what the net gets wrong depends on inputs up to"
     return Finding(
@@ -130,7 +132,9 @@ def window_too_short(examination: Examination) -> Finding | None:
         f"{' and '.join(seen).capitalize()}; gradients would reach {horizon} steps.",
         {"window": float(window), "bias": bias.bias, "horizon": float(horizon), "explained": explained},
         cost=left * min(1.0, 0.5 + bias.bias),
-        confidence=min(0.85, sure + (0.15 if window < 8 else 0.0)),
+        confidence=min(
+            MOST_WHERE_LEARNT if has_just_begun(examination) else 0.85, sure + (0.15 if window < 8 else 0.0)
+        ),
         wanted=wanted,
         flow=flow,
         window=window,

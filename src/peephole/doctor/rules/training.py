@@ -9,11 +9,10 @@ from peephole.doctor.finding import Cure, Evidence, Finding
 from peephole.doctor.measuring.attainable import attainable
 from peephole.doctor.measuring.course import course
 from peephole.doctor.measuring.explosion import explosion
-from peephole.doctor.measuring.missing import LEARNT, MOST_WHERE_LEARNT
+from peephole.doctor.measuring.missing import LEARNT, MOST_WHERE_LEARNT, has_just_begun
 from peephole.doctor.measuring.rates import Rates, rates
 from peephole.doctor.measuring.updates import updates
 
-FEWEST_STEPS = 100  # a training that has just begun has not come far at any learning rate
 USUAL_UPDATE = 3e-3  # of the weights: between the 1e-3 of Karpathy's lecture notes (CS231n) and what small nets take
 SAFE = 0.1  # of the best rate of a range test: what few steps bear, many do not (Smith 2017)
 GROWS = 10.0  # times as large on its way back: weights at the start let it
@@ -100,8 +99,8 @@ def rate_too_low(examination: Examination) -> Finding | None:
     confidence += 0.1 * (factor <= 0.05) + 0.1 * (factor <= 0.011)
     if tried is not None and factor <= 0.05 and min(tried.divergences) < 0.9 * tried.before:
         confidence += 0.15  # larger steps do not only do no harm: they help
-    if went.steps[-1] < FEWEST_STEPS:
-        confidence = min(confidence, 0.35)
+    if has_just_begun(examination):  # it has not come far at any learning rate
+        confidence = min(confidence, MOST_WHERE_LEARNT)
     new = _one_digit(_better(tried, rate, seen.usual, high=False))
     moved = f" The weights have moved by {100 * seen.moved:.2g} % of their size." if math.isfinite(seen.moved) else ""
     update = f", each step changes the weights by {seen.usual:.1g} of their size" if math.isfinite(seen.usual) else ""
