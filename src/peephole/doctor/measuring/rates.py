@@ -154,7 +154,7 @@ def _optimizer(net: nn.Module, settings: Mapping[str, Any], rate: float) -> torc
     """The training's own kind; adamw where that is not known."""
     kind = str(settings.get("optimizer", "adamw")).lower()
     config = LoopConfig(
-        optimizer=kind if kind in OPTIMIZERS else "adamw",  # type: ignore[arg-type]
+        optimizer=kind if kind in OPTIMIZERS else "adamw",  # pyright: ignore[reportArgumentType]
         learning_rate=rate,
         weight_decay=0.0,
         momentum=float(settings.get("momentum") or 0.0),

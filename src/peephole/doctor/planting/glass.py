@@ -1,28 +1,26 @@
 """Glass: the chaotic series of Mackey & Glass 1977, whose value some steps ahead is wanted."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from peephole.data.problems.problem import Examples, Problem, counted
+from peephole.data.problems.problem import Examples, counted
+from peephole.doctor.planting.series import Series
 
 DELAY, WARM = 17, 200  # steps of the delay; of the series that are let go, so that it is on its attractor
 MEAN, DEVIATION = 0.93, 0.23  # of the series there
 
 
 @dataclass(frozen=True)
-class Glass(Problem):
+class Glass(Series):
     """A value a step, with about mean 0 and deviation 1; out, the value `ahead` steps later.
 
     x(t + 1) = x(t) + 0.2 x(t − 17) / (1 + x(t − 17)¹⁰) − 0.1 x(t), from starts of its own for each sequence.
     """
 
     name: ClassVar[str] = "glass"
-    size_name: ClassVar[str] = "length"
-    smallest: ClassVar[int] = 2
 
     # Steps of a sequence.
     length: int = 60
@@ -31,24 +29,8 @@ class Glass(Problem):
     ahead: int = 6
 
     @property
-    def features(self) -> int:
-        return 1
-
-    @property
-    def outputs(self) -> int:
-        return 1
-
-    @property
-    def valued(self) -> bool:
-        return True
-
-    @property
     def span(self) -> int:
         return DELAY
-
-    @property
-    def blind(self) -> float:
-        return _variance(self)
 
     def draw(self, random: np.random.Generator, rows: int, size: int) -> Examples:
         steps = WARM + size + self.ahead
@@ -59,10 +41,3 @@ class Glass(Problem):
             x[t + 1] = x[t] + 0.2 * late / (1 + late**10) - 0.1 * x[t]
         values = torch.from_numpy(((x[-size - self.ahead :] - MEAN) / DEVIATION).astype(np.float32))[..., None]
         return Examples(values[:size].contiguous(), values[self.ahead :].contiguous(), counted(size, rows))
-
-
-@cache
-def _variance(problem: Glass) -> float:
-    """Variance of the values, measured on 300 sequences."""
-    examples = problem.draw(np.random.default_rng(0), 300, problem.length)
-    return float(examples.targets.double().var())

@@ -1,17 +1,17 @@
 """Waves: a sum of sines with noise, whose next value is wanted."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from peephole.data.problems.problem import Examples, Problem, counted
+from peephole.data.problems.problem import Examples, counted
+from peephole.doctor.planting.series import Series
 
 
 @dataclass(frozen=True)
-class Waves(Problem):
+class Waves(Series):
     """A value a step; out, at each step, the value of the next: y(t) = Σ aₖ sin(2π t / pₖ + φₖ) + noise.
 
     Amplitudes aₖ are uniform in [0.5, 1], periods pₖ in [6, 20] steps and phases anywhere; the whole has about unit
@@ -19,8 +19,6 @@ class Waves(Problem):
     """
 
     name: ClassVar[str] = "waves"
-    size_name: ClassVar[str] = "length"
-    smallest: ClassVar[int] = 2
 
     # Steps of a sequence.
     length: int = 40
@@ -32,24 +30,8 @@ class Waves(Problem):
     noise: float = 0.05
 
     @property
-    def features(self) -> int:
-        return 1
-
-    @property
-    def outputs(self) -> int:
-        return 1
-
-    @property
-    def valued(self) -> bool:
-        return True
-
-    @property
     def span(self) -> int:
         return min(self.length, 2 * self.waves)  # values that tell the next one of so many sines, without noise
-
-    @property
-    def blind(self) -> float:
-        return _variance(self)
 
     def draw(self, random: np.random.Generator, rows: int, size: int) -> Examples:
         shape = (self.waves, 1, rows)
@@ -60,10 +42,3 @@ class Waves(Problem):
         values = (values + self.noise * random.standard_normal(values.shape)).astype(np.float32)
         values = torch.from_numpy(values)[..., None]
         return Examples(values[:-1].contiguous(), values[1:].contiguous(), counted(size, rows))
-
-
-@cache
-def _variance(problem: Waves) -> float:
-    """Variance of the values, measured on 1,000 sequences."""
-    examples = problem.draw(np.random.default_rng(0), 1000, problem.length)
-    return float(examples.targets.double().var())
