@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from peephole.units.correlation import correlations, holm
+from peephole.tasks.comparing.significance import holm
+from peephole.units.correlation import correlations
 from peephole.units.shifting import shift_test
 
 

@@ -1,7 +1,5 @@
 """How closely states and gates go with properties: Pearson's r, of all units at once."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,13 +22,3 @@ def standardised(values: Float[Tensor, "numbers columns"]) -> Float[Tensor, "num
     centred = values - values.mean(0)
     deviation = centred.square().mean(0).sqrt()
     return torch.where(deviation > LEAST_DEVIATION, centred / deviation.clamp_min(LEAST_DEVIATION), 0.0)
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's p of several tests: the chance that any of the true hypotheses is rejected stays below it (Holm 1979)."""
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    found, least = [1.0] * len(values), 0.0
-    for rank, place in enumerate(order):
-        least = max(least, min(1.0, (len(values) - rank) * values[place]))
-        found[place] = least
-    return found

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from peephole.errors import InputError
+from peephole.tasks.comparing.significance import holm
 from peephole.tasks.text import TextModel
 from peephole.units.ablation import RANDOM, ablations
-from peephole.units.correlation import correlations, holm
+from peephole.units.correlation import correlations
 from peephole.units.found import Unit, Units
 from peephole.units.reading import Reading, held_out_window, read_held_out
 from peephole.units.shifting import ShiftTest, shift_test
