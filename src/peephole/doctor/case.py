@@ -121,7 +121,10 @@ class Case:
     batch_first: bool = False
 
     def run(self, batch: Batch, states: Sequence[Tensor] | None = None, model: nn.Module | None = None) -> Any:
-        """What the model makes of a batch, in the mode that it is in: outputs `[T, B, O]` and states, None without."""
+        """What the model makes of a batch, in the mode that it is in: outputs `[T, B, O]` and states, None without.
+
+        `InputError`, with the module's own words, where it does not take the batch or these states.
+        """
         net = self.model if model is None else model
         if net is None:
             raise InputError("there is no model to run")
@@ -131,13 +134,20 @@ class Case:
             arguments.append(None if states is None else _handed(net, states))
         if batch.resets is not None:
             arguments.append(batch.resets.to(inputs.device))
-        given = net(*arguments)
-        outputs, finals = (given[0], given[1]) if isinstance(given, tuple) else (given, None)
+        try:
+            given = net(*arguments)
+            outputs, finals = (given[0], given[1]) if isinstance(given, tuple) else (given, None)
+            outputs = self._time_first(outputs, batch).to(batch.targets.device)
+        except InputError:
+            raise
+        except Exception as error:  # somebody's module may raise anything; the cause keeps where it came from
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{type(net).__name__} does not take this batch ({said})") from error
         if isinstance(finals, Tensor):
             finals = (finals,)
         states = tuple(finals or ())
         known = bool(states) and all(isinstance(state, Tensor) for state in states)
-        return self._time_first(outputs, batch).to(batch.targets.device), (states if known else None)
+        return outputs, (states if known else None)
 
     def _time_first(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Outputs as `[T, B, O]`, of one answer a sequence `[1, B, O]`, whatever of that the model leaves out."""

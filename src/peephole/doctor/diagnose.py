@@ -80,7 +80,7 @@ def diagnose_case(case: Case) -> Diagnosis:
         for rule in RULES:
             try:
                 finding = rule(examination)
-            except Exception as error:  # whatever somebody's module does not take
+            except (InputError, RuntimeError) as error:  # what a module or torch refuses
                 failed.append(f"{rule.__name__.replace('_', ' ')} could not be examined ({_reason(error)})")
                 continue
             if finding is not None and finding.confidence >= LEAST:

@@ -16,7 +16,7 @@ class Examination:
         self._known: dict[Callable[..., Any], Any] = {}
 
     def measured(self, measure: "Callable[[Examination], Measured]") -> Measured:
-        """What `measure` finds; an `InputError` that it raises is raised again at every later call."""
+        """What `measure` finds; whatever it raises is raised again at every later call."""
         if measure not in self._known:
             try:
                 self._known[measure] = (measure(self), None)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
+from peephole.errors import InputError
 from peephole.inside.effect_running import evaluating
 
 ROWS = 64  # of each batch: enough for a mean and a deviation
@@ -92,7 +93,7 @@ def _first_reached(case: Case, batch: Batch) -> Tensor | None:
     try:
         with evaluating(case.model):
             case.run(batch)
-    except Exception:  # whatever a module of somebody's does not take: then the input itself has to do
+    except InputError:  # then the input itself has to do
         return None
     finally:
         for handle in handles:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from peephole.doctor.case import Batch, Case
 from peephole.doctor.examination import Examination
+from peephole.errors import InputError
 from peephole.inside.effect_running import evaluating
 
 ROWS_A_STEP = 100  # sequences from which on the distribution of a step's answers can be told
@@ -53,7 +54,7 @@ def level_of(examination: Examination) -> Level:
     """How much was learnt; NaN where the net cannot be run."""
     try:
         return examination.measured(level)
-    except Exception:  # whatever a module of somebody's does not take
+    except InputError:
         return Level(math.nan, math.nan, math.nan)
 
 
