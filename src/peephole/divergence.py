@@ -2,14 +2,14 @@
 
     Div(D(1…T), Y(1…T)) = Σ_t w_t Div(D(t), Y(t))
 
-Each returns the sum over time and batch as a float32 scalar, in nats for KL; divide by `count` for a mean. `weights`
-`[T, B]` are the w_t of each row (padding gets 0); without them every w_t is 1.
+Each returns the sum over time and batch as a float32 scalar, in nats for KL and Bernoulli; divide by `count` for a
+mean. `weights` `[T, B]` are the w_t of each row (padding gets 0); without them every w_t is 1.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy, log_softmax
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
 from peephole.errors import InputError
 from peephole.shapes import Logits, Symbols, Weights
@@ -19,18 +19,26 @@ def kl(
     logits: Logits,
     targets: Symbols | Logits,
     weights: Weights | None = None,
+    classes: Float[Tensor, " classes"] | None = None,
 ) -> Float[Tensor, ""]:
     """Σ w_t KL(D(t) ‖ Y(t)) in nats, with Y(t) = softmax(logits).
 
     Hard targets are class numbers, for which KL is −log Y(t, target); soft targets are distributions over the classes.
+    `classes` is what each class counts where targets are hard: the w_t of a step is multiplied with that of its class.
     """
     logits = logits.float()
     if targets.dim() == logits.dim() - 1 and not targets.is_floating_point():
         _check(logits.shape[:-1], targets.shape, "targets")
+        if classes is not None:
+            _check(logits.shape[-1:], classes.shape, "weights of the classes")
+            each = classes.float()[targets]
+            weights = each if weights is None else weights * each
         if weights is None:
             return cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum")
         each = cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
         return _weigh(each, weights)
+    if classes is not None:
+        raise InputError("weights of the classes came with soft targets; expected class numbers, or no such weights")
     _check(logits.shape, targets.shape, "soft targets")
     soft = targets.float()
     # 0 log 0 is 0 on both sides: a class that D leaves out costs nothing, even where Y leaves it out too
@@ -47,6 +55,40 @@ def l2(
     """Σ w_t ½ ‖Y(t) − D(t)‖²."""
     _check(outputs.shape, targets.shape, "targets")
     return _weigh(0.5 * (outputs.float() - targets.float()).square().sum(-1), weights)
+
+
+def bernoulli(
+    logits: Float[Tensor, "time batch notes"],
+    targets: Float[Tensor, "time batch notes"],
+    weights: Weights | None = None,
+) -> Float[Tensor, ""]:
+    """Σ w_t Σ_k KL(D_k(t) ‖ Y_k(t)) in nats, of independent events k, with Y_k(t) = σ(logits).
+
+    Of targets that are 0 or 1 it is −log of the probability of what happened; others are probabilities themselves.
+    """
+    _check(logits.shape, targets.shape, "targets")
+    logits, soft = logits.float(), targets.float()
+    cross = binary_cross_entropy_with_logits(logits, soft, reduction="none")
+    entropy = torch.xlogy(soft, soft) + torch.xlogy(1 - soft, 1 - soft)  # of D; zero where it is sure
+    return _weigh((cross + entropy).sum(-1), weights)
+
+
+def pinball(
+    outputs: Float[Tensor, "time batch values*quantiles"],
+    targets: Float[Tensor, "time batch values"],
+    quantiles: Float[Tensor, " quantiles"],
+    weights: Weights | None = None,
+) -> Float[Tensor, ""]:
+    """Σ w_t Σ_v mean over q of max(q (D − Y_q), (q − 1) (D − Y_q)), twice: |D − Y| where the one quantile is 0.5.
+
+    `outputs` hold the quantiles of the first value, then those of the second, and so on (Koenker & Bassett 1978).
+    """
+    count = quantiles.numel()
+    _check(torch.Size([*targets.shape[:-1], targets.shape[-1] * count]), outputs.shape, "outputs")
+    share = quantiles.to(outputs.device).float()
+    error = targets.float()[..., None] - outputs.float().unflatten(-1, (targets.shape[-1], count))
+    each = 2 * torch.maximum(share * error, (share - 1) * error)
+    return _weigh(each.mean(-1).sum(-1), weights)
 
 
 def count(targets: Tensor, weights: Tensor | None = None) -> float:

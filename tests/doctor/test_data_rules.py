@@ -20,6 +20,7 @@ from peephole.doctor.examination import Examination
 from peephole.doctor.finding import MEDIUM, Finding
 from peephole.doctor.rules import data, pipeline, predicting
 from peephole.models.config import ModelConfig
+from peephole.models.inputs import Numbers
 from peephole.models.sequence import SequenceModel
 
 Rule = Callable[[Examination], Finding | None]
@@ -64,7 +65,7 @@ def drawn(problem: Problem, batches: int = 6, rows: int = 32, seed: int = 1) -> 
 def net(problem: Problem, seed: int = 0) -> SequenceModel:
     torch.manual_seed(seed)
     config = ModelConfig(hidden_size=8, layers=1, embedding_size=4, dropout=0.0)
-    return SequenceModel(problem.symbols, config, problem.outputs, problem.features, problem.valued)
+    return SequenceModel(problem.symbols or Numbers(problem.features), config, problem.outputs, problem.valued)
 
 
 @lru_cache

@@ -90,7 +90,7 @@ class Model(nn.Module):
 def batches(kind: str) -> tuple[nn.Module, Any]:
     """A model and what it is called with."""
     if kind == "symbols":
-        model = SequenceModel(7, ModelConfig(hidden_size=H, embedding_size=I, layers=2, cell="gru"), outputs=2)
+        model = SequenceModel(7, ModelConfig(hidden_size=H, embedding_size=I, layers=2, cell="gru"), 2)
         return model.double(), torch.randint(0, 7, (T, B))
     if kind == "unbatched":
         return Model(build()), {"x": some(T, I), "hx": (some(2, H, seed=2), some(2, H, seed=3))}

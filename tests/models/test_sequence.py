@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.inputs import Numbers
 from peephole.models.sequence import SequenceModel
 from peephole.nn.initialisation import gate_rows
 from peephole.spec import SWITCHES, CellSpec
@@ -264,7 +265,7 @@ def test_settings_that_fit_no_model(options: dict[str, Any], message: str) -> No
 
 def test_numbers_go_in_as_they_are(symbols: Tensor) -> None:
     config = ModelConfig(layers=2, hidden_size=H, dropout=0.0)
-    model = SequenceModel(0, config, outputs=3, features=2)
+    model = SequenceModel(Numbers(2), config, 3)
     x = torch.randn(T, B, 2)
     logits, _ = model(x)
     assert logits.shape == (T, B, 3)
@@ -272,21 +273,21 @@ def test_numbers_go_in_as_they_are(symbols: Tensor) -> None:
     assert not any(name.startswith("embedding") for name in model.state_dict())
     first, carried = model(x[:4])
     assert torch.allclose(torch.cat([first, model(x[4:], carried)[0]]), logits, atol=1e-6)
-    valued = SequenceModel(0, config, outputs=3, features=2, valued=True)
+    valued = SequenceModel(Numbers(2), config, 3, valued=True)
     valued.load_state_dict(model.state_dict())
     for net, want in ((model, logits.log_softmax(-1)), (valued, logits)):
         for backend in ("native", "stepwise"):
             stream = net.stream(batch=B, backend=backend)
             stepped = torch.stack([stream.step(step) for step in x])
             assert torch.allclose(stepped, want, atol=1e-5)
-    with pytest.raises(InputError, match="got 0 symbols and 0 features; expected one of them"):
-        SequenceModel(0, config, outputs=3)
-    with pytest.raises(InputError, match="got 4 symbols and 2 features"):
-        SequenceModel(4, config, features=2)
+    with pytest.raises(InputError, match="got 0 symbols; expected at least 1, or an input layer"):
+        SequenceModel(0, config, 3)
+    with pytest.raises(InputError, match="got a Linear as input layer"):
+        SequenceModel(nn.Linear(2, 3), config, 3)
 
 
 def test_the_head_may_have_a_size_of_its_own(symbols: Tensor) -> None:
-    model = SequenceModel(V, ModelConfig(layers=1, hidden_size=H, embedding_size=5, dropout=0.0), outputs=4)
+    model = SequenceModel(V, ModelConfig(layers=1, hidden_size=H, embedding_size=5, dropout=0.0), 4)
     assert model(symbols)[0].shape == (T, B, 4)
 
 

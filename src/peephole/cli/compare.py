@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from peephole.cli.by_task import PROBLEMS
 from peephole.cli.compare_out import check_figure, show
 from peephole.cli.parsing import parse
-from peephole.cli.train import PROBLEMS
 from peephole.errors import InputError
 
 DESCRIPTION = (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from peephole.cli.by_task import is_problem
+from peephole.cli.by_task import DATA_TASKS, PROBLEMS, task_of
 from peephole.cli.parsing import emit, parse
 
 DESCRIPTION = (
@@ -45,10 +45,15 @@ class Eval:
 
 def run(words: list[str]) -> int:
     """Print the measurement as a table, or as JSON."""
-    if is_problem(words):
+    task = task_of(words)
+    if task in PROBLEMS:
         from peephole.cli.evaluate_problem import run as of_problem
 
         return of_problem(words)
+    if task in DATA_TASKS:
+        from peephole.cli.evaluate_examples import run as of_examples
+
+        return of_examples(words)
     options = parse(Eval, "eval", words, DESCRIPTION)
     from peephole.errors import InputError
     from peephole.tasks import load_text

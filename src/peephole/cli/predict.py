@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import tyro
 
-from peephole.cli.by_task import is_problem
+from peephole.cli.by_task import DATA_TASKS, PROBLEMS, task_of
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
 
@@ -51,10 +51,15 @@ class Predict:
 
 def run(words: list[str]) -> int:
     """Print a line for each character as soon as it is known."""
-    if is_problem(words):
+    task = task_of(words)
+    if task in PROBLEMS:
         from peephole.cli.predict_problem import run as of_problem
 
         return of_problem(words)
+    if task in DATA_TASKS:
+        from peephole.cli.predict_examples import run as of_examples
+
+        return of_examples(words)
     options = parse(Predict, "predict", words, DESCRIPTION)
     if options.top < 1:
         raise InputError(f"--top is {options.top}; expected at least 1")

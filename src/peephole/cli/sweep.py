@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from peephole.cli.by_task import PROBLEMS
 from peephole.cli.compare_out import check_folder, write_findings
 from peephole.cli.compare_task import ProblemTrial, TextTrial, in_minutes, parse_task
 from peephole.cli.parsing import parse
 from peephole.cli.sweep_out import draw_sweep, ending, show
-from peephole.cli.train import PROBLEMS
 from peephole.errors import InputError
 
 if TYPE_CHECKING:

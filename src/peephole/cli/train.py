@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
+from peephole.cli.by_task import DATA_TASKS, PROBLEMS
 from peephole.errors import InputError
-
-# The names of `tasks.presets`, which loads torch; a test holds the two together.
-PROBLEMS = ("parity", "addition", "adding", "temporal-order", "copying", "brackets", "recall")
 
 
 def run(words: list[str]) -> int:
     """Hand the words to the command of the task."""
-    named = words[0] if words and words[0] in ("text", *PROBLEMS) else None
+    named = words[0] if words and words[0] in ("text", *DATA_TASKS, *PROBLEMS) else None
     rest = words[1:] if named else words
     task = named or "text"
     resumed = _resumed(rest)
@@ -24,9 +22,13 @@ def run(words: list[str]) -> int:
         from peephole.cli.train_problem import run as train_problem
 
         return train_problem(task, rest)
+    if task in DATA_TASKS:
+        from peephole.cli.train_examples import run as train_examples
+
+        return train_examples(task, rest)
     from peephole.cli.train_text import run as train_text
 
-    return train_text(rest, PROBLEMS)
+    return train_text(rest, (*DATA_TASKS, *PROBLEMS))
 
 
 def _resumed(words: list[str]) -> Path | None:

@@ -21,7 +21,7 @@ class Stack:
     # Units per layer. Time grows with its square; 256 learns a megabyte of text in minutes on two cores.
     hidden_size: int = 256
 
-    # Width of a symbol's learned projection.
+    # Width of a symbol's learned projection; of numbers, of the linear map or the filters that they go through.
     embedding_size: int = 256
 
     # Share of the outputs of each layer dropped while training. Raise it when held-out divergence turns upwards.
@@ -93,6 +93,21 @@ class ModelConfig(Switches, Stack):
             raise InputError(f"--zoneout-cell is the lstm's; a {self.cell} has no cell state")
 
     @property
+    def bidirectional(self) -> bool:
+        """Whether the layers read in both directions."""
+        return False
+
+    @property
+    def entry_dropout(self) -> float:
+        """Share of what the input layer makes of a step that is dropped while training."""
+        return 0.0
+
+    @property
+    def width(self) -> int:
+        """Numbers that come out of the last layer at a step."""
+        return (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
+
+    @property
     def spec(self) -> CellSpec:
         """The cell as data; switches that contradict each other raise `InputError`."""
         changed = {
@@ -110,3 +125,28 @@ class ModelConfig(Switches, Stack):
             init = "chrono" if gated and (self.longest or 0) >= 3 else "orthogonal"
         bias = self.forget_bias if has_forget_gate and init != "chrono" else None  # chrono draws it itself
         return {"init": init, "longest": self.longest, "forget_bias": bias}
+
+
+@dataclass(frozen=True)
+class WholeConfig(ModelConfig):
+    """A net over sequences that are there from beginning to end, so that it may read them from both."""
+
+    # both: a second net reads from the end; what comes later in the sequence counts too. one: every step knows only
+    # what came before it, so that the net can follow a stream.
+    directions: Literal["both", "one"] = "both"
+
+    # Share of what a step becomes before the recurrent layers that is dropped while training.
+    input_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.input_dropout < 1.0:
+            raise InputError(f"--input-dropout is {self.input_dropout}; expected 0 to below 1")
+
+    @property
+    def bidirectional(self) -> bool:
+        return self.directions == "both"
+
+    @property
+    def entry_dropout(self) -> float:
+        return self.input_dropout

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn import functional
 
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.heads import Pooled
+from peephole.models.inputs import InputLayer, Projection
 from peephole.nn.recurrent import Recurrent
-from peephole.shapes import Logits, Resets, Symbols
+from peephole.shapes import Logits, Resets
 from peephole.streams.opening import open_stream
 from peephole.streams.snapshot import Snapshot
 from peephole.streams.source import Source
@@ -22,33 +24,40 @@ States = tuple[Tensor, ...]
 
 
 class SequenceModel(nn.Module):
-    """Symbols in, one vector of logits a step out: embedding, recurrent layers, linear head.
+    """Input layer, recurrent layers, head: sequences in, one vector of outputs a step or a sequence out.
 
-    `model(symbols [T, B], states, resets [T, B]) -> (logits [T, B, V], states)`; each state is `[L, B, ·]`. A `seed`,
-    an int64 scalar, fixes the noise in the recurrence while training. `outputs` is the size of the head where it is not
-    the vocabulary. With a `vocabulary` of 0 the input are numbers, `features` a step, which go into the recurrent
-    layers as they are: `model(numbers [T, B, I])`. `valued` outputs are numbers themselves: a stream gives them as they
-    are, in place of the log-probabilities that it makes of logits.
+    `model(inputs [T, B, …], states, resets [T, B], lengths=[B]) -> (outputs [T, B, O] or [1, B, O], states)`; each
+    state is `[L·D, B, ·]`. A `seed`, an int64 scalar, fixes the noise in the recurrence while training.
+
+    Attributes:
+        embedding: the input layer, one of `models.inputs` or `nn.Embedding`. As an argument a number V stands for an
+            embedding of V symbols.
+        head: `nn.Linear` for an answer a step, `Pooled` for one a sequence. As an argument a number O stands for
+            `nn.Linear` with so many outputs; without one there are as many as symbols, or numbers a step.
+        valued: whether outputs are no logits of classes: a stream then gives them as they are, in place of the
+            log-probabilities that it makes of logits.
     """
 
     def __init__(
         self,
-        vocabulary: int,
+        inputs: int | nn.Module,
         config: ModelConfig,
-        outputs: int | None = None,
-        features: int = 0,
+        head: int | nn.Module | None = None,
         valued: bool = False,
     ) -> None:
         super().__init__()
-        if (vocabulary > 0) == (features > 0):
-            raise InputError(f"got {vocabulary} symbols and {features} features; expected one of them to be the input")
+        if isinstance(inputs, int):
+            if inputs < 1:
+                raise InputError(f"got {inputs} symbols; expected at least 1, or an input layer")
+            inputs = nn.Embedding(inputs, config.embedding_size)
         self.config, self.valued = config, valued
-        self.embedding: nn.Embedding | None = nn.Embedding(vocabulary, config.embedding_size) if vocabulary else None
+        self.embedding = inputs
         self.recurrent = Recurrent(
             config.spec,
-            features or config.embedding_size,
+            _width(inputs),
             config.hidden_size,
             config.layers,
+            bidirectional=config.bidirectional,
             dropout=config.dropout if config.layers > 1 else 0.0,
             proj_size=config.proj_size,
             learned_states=config.learned_states,
@@ -60,26 +69,34 @@ class SequenceModel(nn.Module):
             recompute=config.recompute,
             **config.start,  # pyright: ignore[reportArgumentType]
         )
-        self.head = nn.Linear(config.proj_size or config.hidden_size, outputs or vocabulary or features)
+        if head is None:
+            head = self.vocabulary or _width(inputs)
+        self.head = nn.Linear(config.width, head) if isinstance(head, int) else head
         if config.init != "torch":
-            if self.embedding is not None:
-                nn.init.normal_(self.embedding.weight, std=0.5)
+            if isinstance(inputs, nn.Embedding):
+                nn.init.normal_(inputs.weight, std=0.5)
             nn.init.zeros_(self.head.bias)
 
     @property
     def vocabulary(self) -> int:
-        """Number of symbols V; 0 where the input are numbers."""
-        return 0 if self.embedding is None else self.embedding.num_embeddings
+        """Number of symbols V; 0 where the input is something else."""
+        return self.embedding.num_embeddings if isinstance(self.embedding, nn.Embedding) else 0
 
     def initial_states(self, batch: int) -> States:
         """What a text starts from, zero or learned, in float32 on the model's device."""
         return self.recurrent.initial_states(batch, self.head.weight)
 
     def source(self) -> Source:
-        """The model as tensors."""
-        return replace(
-            self.recurrent.source(self._projection, self.head.weight, self.head.bias), softmax=not self.valued
-        )
+        """The model as tensors: what a stream of symbols, or of numbers as they are or through a `Projection`, reads.
+
+        Of another input layer, or a head that pools over time, they are the recurrent layers alone: `models.following`
+        has the rest.
+        """
+        head = (self.head.weight, self.head.bias) if self._answers_steps else (None, None)
+        found = self.recurrent.source(self._projection, *head)
+        entry = self.embedding if isinstance(self.embedding, Projection) else None
+        around = {} if entry is None else {"entry": entry.weight, "entry_bias": entry.bias}
+        return replace(found, softmax=self._answers_steps and not self.valued, **around)
 
     def snapshot(self, weights: str = "float32") -> Snapshot:
         """The model packed for streaming, as it is now; `weights`: float32, bfloat16 or int8."""
@@ -90,31 +107,62 @@ class SequenceModel(nn.Module):
     ) -> Stream:
         """`batch` streams of symbols or numbers; arguments as `Recurrent.stream`'s."""
 
-        def run(symbols: Tensor, states: States, resets: Tensor | None) -> tuple[Tensor, States]:
+        def run(inputs: Tensor, states: States, resets: Tensor | None) -> tuple[Tensor, States]:
             training = self.training
             self.eval()
             try:
-                return self(symbols, states, resets)
+                return self._stepped(inputs, states, resets)
             finally:
                 self.train(training)
 
         device = self.head.weight.device
-        steps = Steps(run, self.initial_states, logits=not self.valued, device=device)
+        logits = self._answers_steps and not self.valued
+        steps = Steps(run, self.initial_states, logits=logits, device=device)
         return open_stream(self.source(), lambda: steps, batch, weights, threads, backend, device)
 
     @property
+    def _answers_steps(self) -> bool:
+        return not isinstance(self.head, Pooled)
+
+    @property
     def _projection(self) -> Tensor | None:
-        return None if self.embedding is None else self.embedding.weight
+        return self.embedding.weight if isinstance(self.embedding, nn.Embedding) else None
+
+    def _stepped(self, inputs: Tensor, states: States, resets: Tensor | None) -> tuple[Tensor, States]:
+        """What `source` has, by the modules themselves."""
+        x = self.embedding(inputs) if isinstance(self.embedding, Projection) else inputs
+        given = states[0] if len(states) == 1 else tuple(states)
+        output, finals = self.recurrent(x, given, resets=resets, embedding=self._projection)
+        output = self.head(output) if self._answers_steps else output
+        return output, (finals,) if isinstance(finals, Tensor) else tuple(finals)
 
     def forward(
         self,
-        symbols: Symbols | Float[Tensor, "time batch features"],
+        inputs: Tensor,
         states: Sequence[Tensor] | None = None,
         resets: Resets | None = None,
         seed: Tensor | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Logits, States]:
         given = None if states is None else (states[0] if len(states) == 1 else tuple(states))
-        output, finals = self.recurrent(symbols, given, resets=resets, seed=seed, embedding=self._projection)
+        x, inner = inputs, lengths
+        embedding, entry = self._projection, self.config.entry_dropout if self.training else 0.0
+        if embedding is None:
+            x, inner = self.embedding.enter(inputs, lengths)  # pyright: ignore[reportCallIssue]
+        elif entry:
+            x, embedding = functional.embedding(inputs, embedding), None
+        if entry:
+            x = functional.dropout(x, entry, self.training)
+        output, finals = self.recurrent(x, given, resets=resets, seed=seed, embedding=embedding, lengths=inner)
         if self.config.dropout:
-            output = dropout(output, self.config.dropout, self.training)
-        return self.head(output), (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)
+            output = functional.dropout(output, self.config.dropout, self.training)
+        found = self.head(output, inner) if isinstance(self.head, Pooled) else self.head(output)
+        return found, (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)
+
+
+def _width(inputs: nn.Module) -> int:
+    if isinstance(inputs, nn.Embedding):
+        return inputs.embedding_dim
+    if not isinstance(inputs, InputLayer):
+        raise InputError(f"got a {type(inputs).__name__} as input layer; expected nn.Embedding or one of models.inputs")
+    return inputs.width

@@ -53,9 +53,10 @@ class Run:
 
     def discard(self) -> None:
         """Remove what `create` and reading the text have made; a folder that was there or holds more stays."""
-        for path in (self.config_path, self.tokenizer_path, self.folder / ".lock"):
+        for path in (self.config_path, self.tokenizer_path, self.encoding_path, self.folder / ".lock"):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.data_folder, ignore_errors=True)
+        for folder in (self.data_folder, self.shards_folder):
+            shutil.rmtree(folder, ignore_errors=True)
         for folder in self.made:
             if not any(folder.iterdir()):
                 folder.rmdir()
@@ -87,6 +88,15 @@ class Run:
     @property
     def tokenizer_path(self) -> Path:
         return self.folder / "tokenizer.json"
+
+    @property
+    def encoding_path(self) -> Path:
+        return self.folder / "encoding.json"
+
+    @property
+    def shards_folder(self) -> Path:
+        """Work of a preparation that is not finished."""
+        return self.folder / ".shards"
 
     @property
     def data_folder(self) -> Path:

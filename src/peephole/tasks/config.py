@@ -46,7 +46,7 @@ class ProblemTask:
             object.__setattr__(self, "training", grown)
 
 
-def settings_of(task: TextTask | ProblemTask) -> dict[str, Any]:
+def settings_of(task: Any) -> dict[str, Any]:
     """The settings in JSON's types; paths become absolute."""
     return _plain(dataclasses.asdict(task))
 
@@ -59,6 +59,18 @@ def task_from(settings: dict[str, Any], where: Path) -> TextTask:
 def problem_task_from(name: str, settings: dict[str, Any], where: Path) -> ProblemTask:
     """The task of the problem called `name` that `settings_of` wrote; errors as `task_from`."""
     return _build(ProblemTask, settings, where, problem=type(PRESETS[name].problem))
+
+
+def name_of(task: Any) -> str:
+    """The task of these settings as the command line names it."""
+    if isinstance(task, TextTask):
+        return "text"
+    return task.problem.name if isinstance(task, ProblemTask) else task.name
+
+
+def task_of_settings(kind: Any, settings: dict[str, Any], where: Path) -> Any:
+    """The task of that kind, a frozen dataclass, that `settings_of` wrote; errors as `task_from`."""
+    return _build(kind, settings, where)
 
 
 def _plain(value: Any) -> Any:
@@ -86,14 +98,20 @@ def _build(kind: Any, settings: Any, where: Path, **narrower: type) -> Any:
             values[name] = _build(kinds[name], value, where)
         elif not _fits(value, kinds[name]):
             raise InputError(f"{where}: {name} is {value!r}, which it cannot be; restore it or train again")
-        elif name == "files":
-            values[name] = tuple(Path(path) for path in value)
         else:
-            values[name] = tuple(value) if isinstance(value, list) else value
+            values[name] = _converted(value, kinds[name])
     try:
         return kind(**values)
     except (TypeError, InputError) as error:
         raise InputError(f"{where}: a setting cannot be used ({error}); restore it or train again") from None
+
+
+def _converted(value: Any, kind: Any) -> Any:
+    """A value read from JSON, which has neither tuples nor paths."""
+    choices = typing.get_args(kind)
+    if isinstance(value, list):
+        return tuple(_converted(item, choices[0] if choices else None) for item in value)
+    return Path(value) if isinstance(value, str) and (kind is Path or Path in choices) else value
 
 
 def _fits(value: Any, kind: Any) -> bool:

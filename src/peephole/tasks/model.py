@@ -26,6 +26,11 @@ class TaskModel(Generic[Net]):
     task: Any
     model: Net
 
+    @classmethod
+    def task_from(cls, run: Run) -> Any:
+        """The settings of a run of this kind. `InputError` where they cannot be read."""
+        raise NotImplementedError
+
     def objective(self) -> Objective:
         """What the loop trains. `InputError` where the data of the run is gone."""
         raise NotImplementedError

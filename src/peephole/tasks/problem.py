@@ -74,9 +74,13 @@ class ProblemModel(TaskModel[SequenceModel | StaticModel]):
     @classmethod
     def resume(cls, run: Run) -> "ProblemModel":
         """A run to go on training, killed at whatever moment."""
-        config = run.read_config()
-        task = problem_task_from(config["task"], config["settings"], run.config_path)
+        task = cls.task_from(run)
         return cls(run, task, new_net(task))
+
+    @classmethod
+    def task_from(cls, run: Run) -> ProblemTask:
+        config = run.read_config()
+        return problem_task_from(config["task"], config["settings"], run.config_path)
 
     def objective(self) -> ProblemObjective:
         noisy = isinstance(self.model, SequenceModel) and self.model.recurrent.noise.any
@@ -156,7 +160,7 @@ class ProblemModel(TaskModel[SequenceModel | StaticModel]):
         size = problem.size if steps is None else steps
         size = max(problem.smallest, size if most is None else min(size, most))
         examples = problem.draw(np.random.default_rng([self.task.training.seed, EXAMINED, size]), sequences, size)
-        return {"symbols": examples.inputs}, examples.divergence
+        return {"inputs": examples.inputs}, examples.divergence
 
     def watched(self) -> WatchedSequences | None:
         """As that of every task; of a static net examples, whose hidden units are counted."""

@@ -9,6 +9,7 @@ from peephole.data.problems.problem import Problem
 from peephole.errors import InputError
 from peephole.models.by_hand import addition_by_hand, parity_by_hand
 from peephole.models.config import ModelConfig
+from peephole.models.inputs import Numbers
 from peephole.models.sequence import SequenceModel
 from peephole.models.static import StaticModel
 from peephole.tasks.config import ProblemTask
@@ -28,7 +29,7 @@ def new_net(task: ProblemTask) -> SequenceModel | StaticModel:
         )
     if task.net == "by hand":
         return _by_hand(problem, task.model)
-    return SequenceModel(problem.symbols, task.model, problem.outputs, problem.features, problem.valued)
+    return SequenceModel(problem.symbols or Numbers(problem.features), task.model, problem.outputs, problem.valued)
 
 
 def _by_hand(problem: Problem, wished: ModelConfig) -> SequenceModel:

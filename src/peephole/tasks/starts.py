@@ -8,6 +8,7 @@ import torch
 from peephole.data.problems.problem import Problem
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.inputs import Numbers
 from peephole.models.sequence import SequenceModel
 
 EMBEDDING = 16  # numbers a symbol becomes: more than there are symbols
@@ -50,7 +51,7 @@ class Start:
         )
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            return SequenceModel(problem.symbols, config, problem.outputs, problem.features)
+            return SequenceModel(problem.symbols or Numbers(problem.features), config, problem.outputs)
 
 
 FORGET_BIASES = (-1.0, 0.0, 1.0, 2.0, 3.0)  # shares kept by the forget gate from 27 to 95 %

@@ -119,7 +119,7 @@ class TextModel(TaskModel[SequenceModel]):
     @classmethod
     def open(cls, run: Run) -> "TextModel":
         """The model of a finished or interrupted run: its kept weights, or those of its newest checkpoint."""
-        task = _task_of(run)
+        task = cls.task_from(run)
         tokenizer = Tokenizer.load(run.tokenizer_path)
         model = _new_model(task, tokenizer)
         load_weights(model, run)
@@ -128,7 +128,7 @@ class TextModel(TaskModel[SequenceModel]):
     @classmethod
     def resume(cls, run: Run) -> "TextModel":
         """A run to go on training, killed at whatever moment: text that was not read whole is read again."""
-        task = _task_of(run)
+        task = cls.task_from(run)
         if process_rank():
             Run.wait_for(run.folder, "data", "tokenizer.json")
         if not (run.data_folder.exists() and run.tokenizer_path.exists()):
@@ -136,6 +136,13 @@ class TextModel(TaskModel[SequenceModel]):
                 _read_again(run, task)
         tokenizer = Tokenizer.load(run.tokenizer_path)
         return cls(run, task, tokenizer, _new_model(task, tokenizer))
+
+    @classmethod
+    def task_from(cls, run: Run) -> TextTask:
+        config = run.read_config()
+        if config["task"] != "text":
+            raise InputError(f"{run.folder}: a run of the task {config['task']!r}; expected one of text")
+        return task_from(config["settings"], run.config_path)
 
     @cached_property
     def corpus(self) -> TextCorpus:
@@ -166,7 +173,7 @@ class TextModel(TaskModel[SequenceModel]):
         with torch.no_grad():
             states = self.model(window.inputs[:steps], None, resets[0])[1]
         targets = window.targets[steps:]
-        batch = {"symbols": window.inputs[steps:], "states": states, "resets": resets[1]}
+        batch = {"inputs": window.inputs[steps:], "states": states, "resets": resets[1]}
         return batch, lambda logits: divergence.kl(logits, targets)
 
     def objective(self) -> TextObjective:
@@ -330,13 +337,6 @@ class TextModel(TaskModel[SequenceModel]):
 def _new_model(task: TextTask, tokenizer: Tokenizer) -> SequenceModel:
     torch.manual_seed(task.training.seed)
     return SequenceModel(len(tokenizer), task.model)
-
-
-def _task_of(run: Run) -> TextTask:
-    config = run.read_config()
-    if config["task"] != "text":
-        raise InputError(f"{run.folder}: a run of the task {config['task']!r}; expected one of text")
-    return task_from(config["settings"], run.config_path)
 
 
 def _read_again(run: Run, task: TextTask) -> None:

@@ -75,6 +75,10 @@ class LoopConfig:
     # Write the history for TensorBoard too, into the run's folder tensorboard (needs the extra of that name).
     tensorboard: bool = False
 
+    # Keep a running average of the weights beside them, which is what is measured and kept: so much of the old average
+    # stays at a step. 0: none. 0.999 averages about the last thousand steps, which helps where data is little.
+    average: float = 0.0
+
     # Which weights end in model.safetensors: those best on held-out text, or the last.
     keep: Literal["best", "last"] = "best"
 
@@ -122,6 +126,8 @@ class LoopConfig:
             raise InputError(
                 f"--threads is {self.threads}; expected at most {MOST_THREADS}, and no more than cores help"
             )
+        if not 0 <= self.average < 1:
+            raise InputError(f"--average is {self.average}; expected 0 (none) to below 1")
         if not 0 < self.beta2 < 1:
             raise InputError(f"--beta2 is {self.beta2}; expected a number between 0 and 1")
         if self.optimizer not in OPTIMIZERS:
@@ -153,11 +159,25 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig(LoopConfig):
-    """How to train on a text: the windows it is cut into, besides what the loop reads."""
+class PassesConfig(LoopConfig):
+    """A training on data that has an end, so that its budget can be counted in passes over it."""
 
-    # Budget in passes over the training text.
+    # Budget in passes over the training data.
     epochs: float | None = None
+
+    @classmethod
+    def budgets(cls) -> tuple[str, ...]:
+        return ("steps", "epochs", "minutes")
+
+    def budget_steps(self, windows_per_epoch: int) -> int | None:
+        if self.epochs is not None:
+            return max(1, round(self.epochs * windows_per_epoch))
+        return self.steps
+
+
+@dataclass(frozen=True)
+class TrainingConfig(PassesConfig):
+    """How to train on a text: the windows it is cut into, besides what the loop reads."""
 
     # Steps between two updates, and how far gradients flow back. The state is carried on, so memory reaches further
     # than gradients do.
@@ -175,12 +195,3 @@ class TrainingConfig(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._positive("window", "longest_document")
-
-    @classmethod
-    def budgets(cls) -> tuple[str, ...]:
-        return ("steps", "epochs", "minutes")
-
-    def budget_steps(self, windows_per_epoch: int) -> int | None:
-        if self.epochs is not None:
-            return max(1, round(self.epochs * windows_per_epoch))
-        return self.steps

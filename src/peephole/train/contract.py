@@ -25,8 +25,8 @@ class Batches(Protocol):
 class Objective(Protocol):
     """What a task hands the loop: batches, the divergence of one of them, and a measurement on held-out data.
 
-    Of the measurement, `held_out` decides which weights are best, the lower the better; what stands beside it is kept
-    in the history.
+    Of the measurement, `judged` decides which weights are best, the lower the better, such as a share of errors;
+    without it the divergence `held_out` does. What stands beside them is kept in the history.
     """
 
     unit: str  # what is counted, in the plural: characters
@@ -34,6 +34,11 @@ class Objective(Protocol):
     def batches(self, rank: int, world_size: int) -> Batches: ...
     def divergence(self, model: nn.Module, window: Any, states: States | None) -> tuple[Tensor, int, States]: ...
     def evaluate(self, model: nn.Module) -> dict[str, float]: ...
+
+
+def judged(measured: Mapping[str, Any]) -> float:
+    """What decides between weights: the lower, the better."""
+    return measured["judged"] if "judged" in measured else measured["held_out"]
 
 
 class Listener:

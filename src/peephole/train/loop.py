@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.tensors import write_tensors
+from peephole.train.averaging import Average
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import LoopConfig
-from peephole.train.contract import Interrupted, Listener, NotFinite, Objective
+from peephole.train.contract import Interrupted, Listener, NotFinite, Objective, judged
 from peephole.train.event_files import EVENTS, EventFiles
 from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
@@ -112,6 +113,7 @@ class _Training:
         optimizer = make_optimizer(model.parameters(), config)
         self.model, self.optimizer = fabric.setup(_compiled(model) if config.compile else model, optimizer)
         self.progress = Progress(total=self._fixed_total())
+        self.average = Average(model, config.average) if config.average else None
         self._restore()
         self.schedule = Schedule(
             optimizer, config, self.progress.total, self.progress.step, self.progress.plateau_share
@@ -182,6 +184,8 @@ class _Training:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.advance()
+        if self.average is not None:
+            self.average.add()
         progress.states = tuple(state.detach() for state in states)
         progress.step += 1
         progress.counted += counted * self.fabric.world_size
@@ -234,10 +238,11 @@ class _Training:
         """Measure on held-out data; keep the weights if they are the best so far."""
         progress = self.progress
         self.plain.eval()
-        measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
-        value = measured["held_out"]
-        if not math.isfinite(value):
-            raise self._died(f"the divergence on held-out data became {value}", progress.step)
+        with nullcontext() if self.average is None else self.average.in_place():
+            measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
+        if not math.isfinite(measured["held_out"]):
+            raise self._died(f"the divergence on held-out data became {measured['held_out']}", progress.step)
+        value = judged(measured)
         improved = value < progress.best
         if improved:
             progress.best, progress.best_step, progress.since_best = value, progress.step, 0
@@ -248,7 +253,7 @@ class _Training:
                 progress.plateau_share = self.schedule.plateau_share
         if self.fabric.is_global_zero:
             if improved or self.config.keep == "last":
-                write_tensors(self.run.model_path, self.plain.state_dict())
+                write_tensors(self.run.model_path, self.average.values if self.average else self.plain.state_dict())
             self.listener.on_evaluation({"step": progress.step, **measured}, improved)
         return measured
 
@@ -286,6 +291,7 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
             "random": random_state(self.fabric.device),
+            "average": self.average.state_dict() if self.average is not None and self.fabric.global_rank == 0 else {},
             "progress": {**vars(progress), "norms": list(progress.norms), "states": progress.states},
         }
         write_checkpoint(self.run.checkpoint_folder, progress.step, self.fabric.global_rank, state, self.fabric.barrier)
@@ -310,6 +316,8 @@ class _Training:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{checkpoint}: does not fit config.json ({reason}); restore both from one run") from None
         self.batches.load_state_dict(state["batches"])
+        if self.average is not None:
+            self.average.load_state_dict(first["average"])
         set_random_state(state["random"], self.fabric.device)
         saved = state["progress"]
         states = saved["states"]

@@ -50,13 +50,13 @@ def sequences_of(
 ) -> WatchedSequences:
     generator = torch.Generator().manual_seed(1)
     symbols, targets = (torch.randint(0, SYMBOLS, (steps, ROWS), generator=generator) for _ in range(2))
-    arguments = {"symbols": symbols} | ({} if resets is None else {"resets": resets})
+    arguments = {"inputs": symbols} | ({} if resets is None else {"resets": resets})
     return WatchedSequences(arguments, lambda logits: divergence.kl(logits, targets), warm, count)
 
 
 def step_by_step(model: SequenceModel, sequences: WatchedSequences) -> dict[str, dict[str, Tensor]]:
     """The mean ‖∂Div(t)/∂state(t − lag)‖ by lag, of every layer and state, by autograd through single steps."""
-    symbols, resets = sequences.arguments["symbols"], sequences.arguments.get("resets")
+    symbols, resets = sequences.arguments["inputs"], sequences.arguments.get("resets")
     names = [name for name in model.recurrent.spec.states if name in ("h", "c")]
     states: Any = None
     kept: list[list[Tensor]] = []  # at each step the states [L, B, ·]

@@ -20,6 +20,7 @@ from peephole.doctor.planting.tasks import HealthyTask, healthy_task
 from peephole.doctor.settings import flat_settings
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.inputs import Numbers
 from peephole.models.sequence import SequenceModel
 from peephole.runs.folder import Run
 from peephole.tasks.config import ProblemTask, TextTask
@@ -129,7 +130,7 @@ class PlantedModel(TaskModel[SequenceModel]):
         if windows.steps < least:
             raise InputError(f"held-out sequences have {windows.steps} steps; expected {least}")
         cut = _first_steps(windows, min(windows.steps, max(least, most)))
-        arguments: dict[str, Any] = {"symbols": cut.inputs}
+        arguments: dict[str, Any] = {"inputs": cut.inputs}
         if cut.resets is not None:
             arguments["resets"] = cut.resets
         return arguments, lambda outputs: divergence_of(outputs, cut)
@@ -175,9 +176,9 @@ class PlantedModel(TaskModel[SequenceModel]):
         config, more, plan = self.task.model, int(self.plan.padding), self.plan
         if isinstance(self.source, ProblemSource):
             problem = self.source.problem
-            symbols = problem.symbols + more if problem.symbols else 0
+            entry = problem.symbols + more if problem.symbols else Numbers(problem.features)
             outputs = problem.outputs if problem.valued else problem.outputs + more
-            sizes: tuple[Any, ...] = (symbols, config, outputs, problem.features, problem.valued)
+            sizes: tuple[Any, ...] = (entry, config, outputs, problem.valued)
         else:
             assert isinstance(self.source, TextSource)
             sizes = (self.source.symbols + more, config)

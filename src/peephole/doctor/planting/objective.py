@@ -90,12 +90,13 @@ class LeakingModel(SequenceModel):
 
     def forward(
         self,
-        symbols: Tensor,
+        inputs: Tensor,
         states: Sequence[Tensor] | None = None,
         resets: Tensor | None = None,
         seed: Tensor | None = None,
+        lengths: Tensor | None = None,
     ) -> tuple[Tensor, States]:
-        outputs, finals = super().forward(symbols, states, resets, seed)
+        outputs, finals = super().forward(inputs, states, resets, seed, lengths)
         others = outputs.roll(1, 1) if self.leak_from == "row" else outputs.mean(1, keepdim=True)
         return (1 - self.leak) * outputs + self.leak * others, finals
 

@@ -1,0 +1,99 @@
+"""`peephole train tagging|classification|forecasting|music FILES…`: a net on sequences of one's own."""
+
+import dataclasses
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from peephole.cli.parsing import emit, parse
+from peephole.cli.scores_out import table_of
+from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
+from peephole.errors import InputError
+
+if TYPE_CHECKING:
+    from peephole.tasks.examples.model import ExamplesModel
+
+DESCRIPTION = (
+    "{about} The run folder holds everything that eval, predict, report and doctor need; a run that was stopped, "
+    "killed included, goes on with --resume."
+)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What it is compared with."""
+
+    # Train an mlp beside the net too, the lecture's one-to-one net with the same input layer and head and no
+    # recurrence, and name what the field's naive methods reach.
+    baseline: bool = False
+
+
+def run(task: str, words: list[str]) -> int:
+    """Parse, prepare the data, train, and say what came out."""
+    from peephole.tasks import data_task
+
+    kind = data_task(task)
+    options = parse(_options(task, kind), f"train {task}", words, DESCRIPTION.format(about=_about(kind)))
+    if options.output.resume is not None:
+        from peephole.runs.folder import Run
+
+        if options.data.files:
+            raise InputError("--resume goes on with the data of the run; leave FILES away, or begin a new run")
+        changes = budget_alone(options.training, words)
+        return _train(kind.resume(Run.open(options.output.resume)), changes, options.output.report)
+    data_kind = _field_kinds(kind.settings)["data"]
+    data = data_kind(**{one.name: getattr(options.data, one.name) for one in dataclasses.fields(data_kind)})
+    given = kind.settings(data=data, model=options.model, training=options.training, baseline=options.beside.baseline)
+    model = kind.create(given, folder_for(options.output, options.training.devices))
+    return _train(model, {}, options.output.report)
+
+
+def _train(model: "ExamplesModel", changes: dict[str, Any], report: bool) -> int:
+    """The recurrent net, then the mlp, then what came of them."""
+    from peephole.runs.folder import process_rank
+
+    reported = model if report else None
+    code = carry_out(model, changes, reported)
+    mlp = None if code else model.mlp()
+    if mlp is not None:
+        code = carry_out(mlp, {name: value for name, value in changes.items()}, None)
+    if code or process_rank():
+        return code
+    emit(table_of(model.measure()))
+    if report:
+        write_report(model)
+    folder = short(model.run.folder)
+    emit(f"{folder}: done. Next: peephole eval {folder}    peephole predict {folder} FILE\n")
+    return 0
+
+
+def _about(kind: type) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+
+
+def _field_kinds(settings: type) -> dict[str, Any]:
+    import typing
+
+    return typing.get_type_hints(settings)
+
+
+def _options(task: str, kind: "type[ExamplesModel]") -> type:
+    """The settings of a task as options; the files stand by themselves, without a flag."""
+    usual = kind.settings()
+    files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")]
+    data_kind = type(usual.data)
+    data = make_dataclass(data_kind.__name__, [("files", files, field(default=()))], bases=(data_kind,), frozen=True)
+    data.__doc__ = data_kind.__doc__
+    return make_dataclass(
+        f"Train{task.title()}",
+        [
+            ("output", Output, field(default_factory=Output)),
+            ("data", data, field(default=data(**vars(usual.data)))),
+            ("beside", Beside, field(default_factory=Beside)),
+            ("model", type(usual.model), field(default=usual.model)),
+            ("training", type(usual.training), field(default=usual.training)),
+        ],
+        frozen=True,
+    )

@@ -1,0 +1,127 @@
+"""A part of a data set: many sequences in three flat arrays, read through a memory map."""
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole.errors import InputError
+from peephole.writing import sync_folder, write_whole
+
+Array = NDArray[np.generic]
+Pair = tuple[Array, Array]  # inputs [T, …] and targets [T, …] or [1, …] of one sequence
+REMEDY = "remove the run's folder data to prepare it anew, or train again"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sequences of one part, memory-mapped and read-only.
+
+    Attributes:
+        inputs: of all sequences one after another, `[steps, …]`.
+        targets: as many for each step, or one for each sequence.
+        ends: the number of steps up to and with each sequence, `[sequences]`.
+        answered: whether there is one target a sequence rather than one a step.
+    """
+
+    inputs: Array
+    targets: Array
+    ends: NDArray[np.int64]
+    answered: bool
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each sequence, `[sequences]`."""
+        return np.diff(self.ends, prepend=0)
+
+    def sequence(self, number: int) -> Pair:
+        """Inputs `[T, …]` and targets `[T, …]` or `[1, …]` of one sequence."""
+        end = int(self.ends[number])
+        start = int(self.ends[number - 1]) if number else 0
+        inputs = self.inputs[start:end]
+        return inputs, self.targets[number : number + 1] if self.answered else self.targets[start:end]
+
+
+def write_part(folder: Path, sequences: Iterable[Pair]) -> Part:
+    """Write sequences into `folder`, which appears only when it is whole, in the memory of one sequence at a time.
+
+    All sequences have inputs of one type and width, and targets likewise. Raises `InputError` where there is none, and
+    ValueError for a sequence of another kind than those before it.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    ends: list[int] = [0]
+    first: Pair | None = None
+    answered, wanted = True, 0
+    try:
+        with (partial / "inputs.bin").open("wb") as inputs_file, (partial / "targets.bin").open("wb") as targets_file:
+            for inputs, targets in sequences:
+                answered, wanted = answered and len(targets) == 1, wanted + len(targets)
+                if first is None:
+                    first = inputs[:0], targets[:0]
+                for array, like in zip((inputs, targets), first, strict=True):
+                    if array.dtype != like.dtype or array.shape[1:] != like.shape[1:]:
+                        raise ValueError(f"{array.dtype} {array.shape} after {like.dtype} {like.shape}")
+                inputs_file.write(np.ascontiguousarray(inputs).data)
+                targets_file.write(np.ascontiguousarray(targets).data)
+                ends.append(ends[-1] + len(inputs))
+                if not answered and wanted != ends[-1]:
+                    raise ValueError(f"{len(targets)} targets of {len(inputs)} steps, or one where others have more")
+        if first is None:
+            raise InputError(f"the {folder.name.replace('_', '-')} part has no sequences; give more data")
+        described = {
+            "inputs": [first[0].dtype.str, list(first[0].shape[1:])],
+            "targets": [first[1].dtype.str, list(first[1].shape[1:])],
+            "answered": answered,
+        }
+        write_whole(partial / "ends.bin", np.asarray(ends[1:], dtype=np.int64).tobytes())
+        write_whole(partial / "part.json", json.dumps(described).encode())
+        partial.replace(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return open_part(folder)
+
+
+def open_part(folder: Path) -> Part:
+    """What `write_part` wrote. `InputError` where it is missing or damaged."""
+    try:
+        described = json.loads((folder / "part.json").read_bytes())
+        ends = np.fromfile(folder / "ends.bin", dtype=np.int64)
+        arrays: list[Array] = []
+        steps = int(ends[-1])
+        counts = {"inputs": steps, "targets": len(ends) if described["answered"] else steps}
+        for name, count in counts.items():
+            kind, shape = described[name]
+            path, dtype = folder / f"{name}.bin", np.dtype(kind)
+            size = count * dtype.itemsize * int(np.prod(shape))
+            if path.stat().st_size != size:
+                raise InputError(f"{path}: damaged: {path.stat().st_size:,} bytes, expected {size:,}; {REMEDY}")
+            whole = (
+                np.memmap(path, dtype, mode="r", shape=(count, *shape)) if size else np.zeros((count, *shape), dtype)
+            )
+            arrays.append(np.asarray(whole))
+        return Part(arrays[0], arrays[1], ends, bool(described["answered"]))
+    except OSError as error:
+        raise InputError(f"{error.filename}: missing ({(error.strerror or '').lower()}); {REMEDY}") from None
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{folder}: damaged: expected what was written when it was prepared; {REMEDY}") from None
+
+
+def padded(sequences: Sequence[Array], steps: int) -> Array:
+    """Sequences `[T, …]` side by side, `[steps, B, …]`, with zeros after the end of each."""
+    first = sequences[0]
+    whole = np.zeros((steps, len(sequences), *first.shape[1:]), dtype=first.dtype)
+    for row, sequence in enumerate(sequences):
+        whole[: len(sequence), row] = sequence
+    return whole

@@ -1,0 +1,110 @@
+"""Files of labelled sentences, read line by line."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from peephole.data.files import read_text
+from peephole.data.tagging.config import CONLLU, TaggingData
+from peephole.data.tagging.rows import ColumnRows, ConlluRows, Rows
+from peephole.data.tagging.sentences import LineError, Reading, Sentence
+from peephole.errors import InputError
+
+LOOKED_AT = 1000  # lines that say how a file is written; notes before the first sentence are shorter
+CONLLU_NUMBER = re.compile(r"\d+([-.]\d+)?")
+
+
+def read_files(files: Sequence[Path], data: TaggingData) -> Reading:
+    """All sentences of `files`.
+
+    Raises:
+        InputError: a file that is missing, empty or no text; a malformed line, unless `data.skip` leaves its sentence
+            out; a file in which no word has a label.
+    """
+    reading = Reading()
+    for file in files:
+        before, without = reading.words, reading.without
+        rows = _rows(file, data)
+        for block in _blocks(file, rows, data.encoding):
+            try:
+                _add(reading, file, block, rows, data)
+            except LineError as error:
+                if not data.skip:
+                    raise error.told(file) from None
+                reading.skipped.append(f"{file}, line {error.number}: {error.reason}")
+        words = reading.words - before
+        if not words:
+            raise InputError(f"{file}: no sentence in it; expected words with labels, a line each")
+        if reading.without - without == words:
+            raise InputError(
+                f"{file}: none of its {words:,} words has a label in {data.column}; expected another --column"
+            )
+    return reading
+
+
+def numbered_lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers from 1, without their ends and without a byte order mark."""
+    number, kept = 0, ""
+    for piece in read_text(file, encoding):
+        *lines, kept = (kept + piece).split("\n")
+        for line in lines:
+            number += 1
+            yield number, _bare(line, number)
+    if kept:
+        yield number + 1, _bare(kept, number + 1)
+
+
+def _bare(line: str, number: int) -> str:
+    return (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\r")
+
+
+def _rows(file: Path, data: TaggingData) -> Rows:
+    """How the file is written, by its name or by its first line that can be a word."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; expected one of labelled sentences")
+    lines = [line for _, line in islice(numbered_lines(file, data.encoding), LOOKED_AT) if line.strip()]
+    cells = next((line for line in lines if not line.startswith("#")), "").split("\t")
+    looks_so = file.suffix == ".conllu" or (len(cells) == len(CONLLU) and bool(CONLLU_NUMBER.fullmatch(cells[0])))
+    if data.format == "conllu" or (data.format == "auto" and looks_so):
+        return ConlluRows(data)
+    if data.column != "auto" and not data.column.lstrip("-").isdigit():
+        raise InputError(
+            f"{file}: its columns have no names, and --column is {data.column}; expected a number, or CoNLL-U"
+        )
+    return ColumnRows(data, tabs=any("\t" in line for line in lines))
+
+
+def _blocks(file: Path, rows: Rows, encoding: str) -> Iterator[list[tuple[int, str]]]:
+    """The lines of each sentence, without comments."""
+    block: list[tuple[int, str]] = []
+    for number, line in numbered_lines(file, encoding):
+        if line.strip():
+            if not rows.comment(line):
+                block.append((number, line))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _add(reading: Reading, file: Path, block: list[tuple[int, str]], rows: Rows, data: TaggingData) -> None:
+    words: list[str] = []
+    labels: list[str] = []
+    lines: list[int] = []
+    passed: list[str] = []
+    without = 0
+    for number, line in block:
+        row = rows.read(number, line, len(words))
+        if row.passed is not None:
+            passed.append(row.passed)
+            continue
+        words.append(row.word)
+        labels.append(data.missing if row.label is None else row.label)
+        lines.append(number)
+        without += row.label is None
+    reading.passed.update(passed)
+    if words:
+        reading.without += without
+        reading.sentences.append(Sentence(tuple(words), tuple(labels), file, tuple(lines)))
