@@ -31,7 +31,7 @@ def kl(
         _check(logits.shape[:-1], targets.shape, "targets")
         if classes is not None:
             _check(logits.shape[-1:], classes.shape, "weights of the classes")
-            each = classes.float()[targets]
+            each = classes.to(logits)[targets]
             weights = each if weights is None else weights * each
         if weights is None:
             return cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum")
@@ -54,6 +54,7 @@ def l2(
 ) -> Float[Tensor, ""]:
     """Σ w_t ½ ‖Y(t) − D(t)‖²."""
     _check(outputs.shape, targets.shape, "targets")
+    targets = _known(targets, weights)
     return _weigh(0.5 * (outputs.float() - targets.float()).square().sum(-1), weights)
 
 
@@ -67,26 +68,26 @@ def bernoulli(
     Of targets that are 0 or 1 it is −log of the probability of what happened; others are probabilities themselves.
     """
     _check(logits.shape, targets.shape, "targets")
-    logits, soft = logits.float(), targets.float()
+    logits, soft = logits.float(), _known(targets.float(), weights)
     cross = binary_cross_entropy_with_logits(logits, soft, reduction="none")
     entropy = torch.xlogy(soft, soft) + torch.xlogy(1 - soft, 1 - soft)  # of D; zero where it is sure
     return _weigh((cross + entropy).sum(-1), weights)
 
 
 def pinball(
-    outputs: Float[Tensor, "time batch values*quantiles"],
+    outputs: Float[Tensor, "time batch outputs"],
     targets: Float[Tensor, "time batch values"],
     quantiles: Float[Tensor, " quantiles"],
     weights: Weights | None = None,
 ) -> Float[Tensor, ""]:
     """Σ w_t Σ_v mean over q of max(q (D − Y_q), (q − 1) (D − Y_q)), twice: |D − Y| where the one quantile is 0.5.
 
-    `outputs` hold the quantiles of the first value, then those of the second, and so on (Koenker & Bassett 1978).
+    The values · quantiles `outputs` hold the quantiles of the first value, then those of the second, and so on (Koenker & Bassett 1978).
     """
     count = quantiles.numel()
     _check(torch.Size([*targets.shape[:-1], targets.shape[-1] * count]), outputs.shape, "outputs")
     share = quantiles.to(outputs.device).float()
-    error = targets.float()[..., None] - outputs.float().unflatten(-1, (targets.shape[-1], count))
+    error = _known(targets.float(), weights)[..., None] - outputs.float().unflatten(-1, (targets.shape[-1], count))
     each = 2 * torch.maximum(share * error, (share - 1) * error)
     return _weigh(each.mean(-1).sum(-1), weights)
 
@@ -94,6 +95,14 @@ def pinball(
 def count(targets: Tensor, weights: Tensor | None = None) -> float:
     """What to divide a sum by for a mean: the sum of the weights, or T·B without them."""
     return float(weights.sum()) if weights is not None else float(targets.shape[0] * targets.shape[1])
+
+
+def _known(targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Targets with zeros where they do not count: what is no number there would still be one in the gradient."""
+    if weights is None:
+        return targets
+    _check(targets.shape[:-1], weights.shape, "weights")
+    return torch.where(weights[..., None] != 0, targets, 0.0)
 
 
 def _weigh(each: Tensor, weights: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from peephole.cli.by_task import PROBLEMS
+from peephole.cli.by_task import DATA_TASKS, PROBLEMS
 from peephole.cli.compare_out import check_figure, show
 from peephole.cli.parsing import parse
 from peephole.errors import InputError
@@ -39,13 +39,13 @@ class Compare:
 
 def run(words: list[str]) -> int:
     """Read the runs, compare, draw, print."""
-    if words and words[0] in ("text", *PROBLEMS):
+    if words and words[0] in ("text", *DATA_TASKS, *PROBLEMS):
         if (Path.cwd() / words[0]).is_dir() and not any(word.split("=")[0] == "--cells" for word in words):
             raise InputError(f"{words[0]!r} is a task and a folder; write ./{words[0]}, or give --cells for the task")
         from peephole.cli.compare_cells import run as compare_cells
 
         return compare_cells(words[0], words[1:])
-    options = parse(Compare, "compare", words, DESCRIPTION.format(problems=", ".join(PROBLEMS)))
+    options = parse(Compare, "compare", words, DESCRIPTION.format(problems=", ".join([*DATA_TASKS, *PROBLEMS])))
     check_figure(options.out)
     from peephole.tasks.comparing.result import compare
 

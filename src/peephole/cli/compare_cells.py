@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from peephole.cli.compare_out import check_folder, show, write_findings
-from peephole.cli.compare_task import AnyCell, parse_task
+from peephole.cli.compare_task import parse_task
 from peephole.errors import InputError
 
 DESCRIPTION = (
@@ -44,7 +44,7 @@ class CompareCells:
 
 def run(task: str, words: list[str]) -> int:
     """Check every net, train what is not trained yet, compare, draw, print."""
-    options, base = parse_task("compare", CompareCells, task, words, DESCRIPTION, (AnyCell,))
+    options, base = parse_task("compare", CompareCells, task, words, DESCRIPTION, "cell")
     out = options.out or Path("runs") / f"compare-{task}"
     undrawn = check_folder(out)
     from peephole.cli.compare_progress import RunProgress

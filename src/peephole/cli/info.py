@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from peephole.cli.parsing import emit, parse
+from peephole.runs.history import best_row
 
 if TYPE_CHECKING:
     from peephole.tasks.model import TaskModel
@@ -80,7 +81,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
         "written by": f"peephole {run.read_config()['peephole']}",
         "state": "training now" if run.is_training() else "not training",
         "model": f"{model.kind}, {sum(parameter.numel() for parameter in model.model.parameters()):,} parameters",
-        **(_text_facts(model) if isinstance(model, TextModel) else {"problem": model.describe()[0]}),
+        **(_text_facts(model) if isinstance(model, TextModel) else {"data": model.describe()[0]}),
         "steps": last.get("step", 0),
         f"{model.unit} seen": last.get(model.unit, 0),
         "minutes": round(last.get("seconds", 0.0) / 60, 2),
@@ -104,7 +105,5 @@ def _text_facts(model: "TextModel") -> dict[str, object]:
 
 
 def _best(model: "TaskModel") -> str:
-    measured = [row for row in model.run.read_history() if "held_out" in row]
-    if not measured:
-        return "not measured"
-    return model.show(min(measured, key=lambda row: row["held_out"])).removeprefix("held out ")
+    best = best_row(model.run.read_history())
+    return "not measured" if best is None else model.show(best).removeprefix("held out ")

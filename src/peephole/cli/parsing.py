@@ -3,7 +3,9 @@
 import io
 import sys
 from contextlib import redirect_stderr
-from typing import TypeVar
+from dataclasses import field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -37,6 +39,31 @@ def parse(kind: type[Options], command: str, words: list[str], description: str)
             sys.stdout.flush()  # here, where it is known what to do when nobody reads the help
             raise
     return read()
+
+
+def with_files(data: Any) -> Any:
+    """Settings of data whose `files` stand on the command line by themselves, without a flag."""
+    files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")]
+    return retyped(data, "files", files)
+
+
+def retyped(settings: Any, name: str, hint: Any) -> Any:
+    """The same settings, of a kind that is annotated otherwise in one field."""
+    kind: Any = type(settings)
+    fields_of = [(name, hint, field(default=getattr(settings, name)))]
+    made: Any = make_dataclass(kind.__name__, fields_of, bases=(kind,), frozen=True)
+    made.__module__ = kind.__module__  # where the comments above the fields stand, which are the help
+    return made(**vars(settings))
+
+
+def bare(options: Any, like: Any) -> Any:
+    """Options as the plain settings that they were made of."""
+    return type(like)(**{one.name: getattr(options, one.name) for one in fields(like)})
+
+
+def first_paragraph(kind: type) -> str:
+    """What a class says of itself, on one line."""
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
 def unescape(text: str | None) -> str | None:

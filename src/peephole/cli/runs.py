@@ -10,6 +10,7 @@ import tyro
 
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
+from peephole.runs.history import best_row
 
 DESCRIPTION = (
     "A table of the runs in a folder, task by task, best first: bits a character of held-out text, or the share of "
@@ -58,21 +59,22 @@ def _place(row: dict[str, Any]) -> tuple[bool, bool, str, float]:
 def _held_out(row: dict[str, Any]) -> str:
     if row["held_out"] is None:
         return "-"
-    return f"{row['held_out'] / math.log(2):.4f} bits" if row["right"] is None else f"{row['right']:.2%} right"
+    if row["right"] is not None:
+        return f"{row['right']:.2%} right"
+    return f"{row['held_out'] / math.log(2):.4f} bits" if row["task"] == "text" else f"{row['held_out']:.4f}"
 
 
 def _row(run: Any, parent: Path) -> dict[str, Any]:
     history = run.read_history()
     last = history[-1] if history else {}
-    measured = [row for row in history if "held_out" in row]
-    best = min(measured, key=lambda row: row["held_out"]) if measured else {}
+    best = best_row(history) or {}
     task = None
     try:
         config = run.read_config()
         task, settings = config["task"], config["settings"]
         model = f"{settings['model']['cell']} {settings['model']['layers']}×{settings['model']['hidden_size']}"
         net = settings.get("net", "recurrent")
-        model = {"static": "static net", "by hand": f"{model}, weights set by hand"}.get(net, model)
+        model = {"static": "static net", "mlp": "mlp", "by hand": f"{model}, weights set by hand"}.get(net, model)
         if task != "text":
             model = f"{task}, {model}"
     except (InputError, KeyError) as error:

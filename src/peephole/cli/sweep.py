@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from peephole.cli.by_task import PROBLEMS
+from peephole.cli.by_task import DATA_TASKS, PROBLEMS
 from peephole.cli.compare_out import check_folder, write_findings
-from peephole.cli.compare_task import ProblemTrial, TextTrial, in_minutes, parse_task
+from peephole.cli.compare_task import in_minutes, parse_task
 from peephole.cli.parsing import parse
 from peephole.cli.sweep_out import draw_sweep, ending, show
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
-    from peephole.tasks.config import ProblemTask, TextTask
+    from peephole.tasks.comparing.record import Task
 
 DESCRIPTION = (
     "{about} Try settings: each trial is a run folder within --out, trained with one seed; a table of what came of "
     "them, best first, the best as a command, and a figure of held-out divergence against each option. The same "
     "command goes on where it was stopped. The options below are those of `peephole train`, the same for every trial."
 )
-TASKS = "TASK is text (with FILES after it) or a problem ({problems}); peephole sweep text --help says more."
+TASKS = "TASK is text, {data}, with FILES after it, or a problem ({problems}); peephole sweep text --help says more."
 HALVED = 1.5  # times its share of --minutes that a trial may take where most are stopped: on average that leaves some
 
 
@@ -60,13 +60,14 @@ class Sweep:
 
 def run(words: list[str]) -> int:
     """Check the space, try what was not tried yet, draw, print."""
-    if not words or words[0] not in ("text", *PROBLEMS):
+    if not words or words[0] not in ("text", *DATA_TASKS, *PROBLEMS):
         if not words or words[0] in ("-h", "--help"):
-            about = TASKS.format(problems=", ".join(PROBLEMS))
+            about = TASKS.format(data=", ".join(DATA_TASKS), problems=", ".join(PROBLEMS))
             parse(Sweep, "sweep TASK", words or ["--help"], DESCRIPTION.format(about=about))
-        raise InputError(f"no task {words[0]!r}; expected text, with FILES after it, or one of {', '.join(PROBLEMS)}")
+        known = [*DATA_TASKS, *PROBLEMS]
+        raise InputError(f"no task {words[0]!r}; expected text, with FILES after it, or one of {', '.join(known)}")
     task, rest = words[0], words[1:]
-    options, base = parse_task("sweep", Sweep, task, rest, DESCRIPTION, (TextTrial, ProblemTrial))
+    options, base = parse_task("sweep", Sweep, task, rest, DESCRIPTION, "minutes")
     out = options.out or Path("runs") / f"sweep-{task}"
     undrawn = check_folder(out)
     from peephole.cli.compare_progress import RunProgress
@@ -102,7 +103,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _shared_out(task: "TextTask | ProblemTask", options: Sweep, flags: set[str]) -> "TextTask | ProblemTask":
+def _shared_out(task: "Task", options: Sweep, flags: set[str]) -> "Task":
     """The task with a trial's share of the minutes, where they are what limits a trial."""
     from dataclasses import replace
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from peephole.cli.compare_out import emit_table, minutes, write_figure
 from peephole.cli.compare_task import defaults_of
 from peephole.cli.parsing import emit
-from peephole.train.curriculum import SizedTraining
 
 if TYPE_CHECKING:
-    from peephole.tasks.config import ProblemTask, TextTask
+    from peephole.tasks.comparing.record import Task
     from peephole.tasks.sweeping.result import Sweep, Trial
 
 BESIDE = 3  # figures in a row
@@ -67,24 +66,22 @@ def draw_sweep(found: "Sweep", path: Path) -> Path:
     return path
 
 
-def train_command(name: str, task: "TextTask | ProblemTask", steps: int) -> str:
+def train_command(name: str, task: "Task", steps: int) -> str:
     """The command that trains these settings, ready to be pasted: what differs from the defaults of `peephole train`.
 
     A budget in minutes becomes the steps that it came to, which end with the same weights.
     """
-    from peephole.tasks.config import ProblemTask, TextTask
-
-    defaults = defaults_of(name)
-    given: Any = task
-    usual: Any = TextTask()
-    if isinstance(defaults.training, SizedTraining):
-        usual = ProblemTask(defaults.data, defaults.model, defaults.training)
+    defaults: Any = defaults_of(name)
+    given = vars(task)
+    data = given.get("problem", given.get("data"))
+    usual: Any = defaults
+    if "problem" in given:  # whose settings depend on the problem
+        usual = type(task)(defaults.data, defaults.model, defaults.training)
     words = ["peephole", "train", *([name] if name != "text" else [])]
-    if isinstance(task, TextTask):
-        words += [str(path) for path in task.data.files]
-    training = dataclasses.replace(given.training, **{**dict.fromkeys(given.training.budgets()), "steps": steps})
-    parts = [(training, usual.training), (given.model, usual.model)]
-    parts.append((given.data, usual.data) if name == "text" else (given.problem, usual.problem))
+    words += [str(path) for path in getattr(data, "files", ())]
+    training = dataclasses.replace(given["training"], **{**dict.fromkeys(task.training.budgets()), "steps": steps})
+    parts = [(training, usual.training), (task.model, usual.model)]
+    parts.append((data, type(data)() if name == "text" else defaults.data))
     for part, other in parts:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)

@@ -1,13 +1,9 @@
 """`peephole train tagging|classification|forecasting|music FILES…`: a net on sequences of one's own."""
 
-import dataclasses
-from dataclasses import dataclass, field, make_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field, make_dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from peephole.cli.parsing import emit, parse
+from peephole.cli.parsing import bare, emit, first_paragraph, parse, with_files
 from peephole.cli.scores_out import table_of
 from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.errors import InputError
@@ -35,7 +31,9 @@ def run(task: str, words: list[str]) -> int:
     from peephole.tasks import data_task
 
     kind = data_task(task)
-    options = parse(_options(task, kind), f"train {task}", words, DESCRIPTION.format(about=_about(kind)))
+    options = parse(
+        _options(task, kind, words), f"train {task}", words, DESCRIPTION.format(about=first_paragraph(kind))
+    )
     if options.output.resume is not None:
         from peephole.runs.folder import Run
 
@@ -43,8 +41,7 @@ def run(task: str, words: list[str]) -> int:
             raise InputError("--resume goes on with the data of the run; leave FILES away, or begin a new run")
         changes = budget_alone(options.training, words)
         return _train(kind.resume(Run.open(options.output.resume)), changes, options.output.report)
-    data_kind = _field_kinds(kind.settings)["data"]
-    data = data_kind(**{one.name: getattr(options.data, one.name) for one in dataclasses.fields(data_kind)})
+    data = bare(options.data, kind.defaults().data)
     given = kind.settings(data=data, model=options.model, training=options.training, baseline=options.beside.baseline)
     model = kind.create(given, folder_for(options.output, options.training.devices))
     return _train(model, {}, options.output.report)
@@ -58,7 +55,7 @@ def _train(model: "ExamplesModel", changes: dict[str, Any], report: bool) -> int
     code = carry_out(model, changes, reported)
     mlp = None if code else model.mlp()
     if mlp is not None:
-        code = carry_out(mlp, {name: value for name, value in changes.items()}, None)
+        code = carry_out(mlp, changes, None)
     if code or process_rank():
         return code
     emit(table_of(model.measure()))
@@ -69,31 +66,22 @@ def _train(model: "ExamplesModel", changes: dict[str, Any], report: bool) -> int
     return 0
 
 
-def _about(kind: type) -> str:
-    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
-
-
-def _field_kinds(settings: type) -> dict[str, Any]:
-    import typing
-
-    return typing.get_type_hints(settings)
-
-
-def _options(task: str, kind: "type[ExamplesModel]") -> type:
-    """The settings of a task as options; the files stand by themselves, without a flag."""
-    usual = kind.settings()
-    files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")]
-    data_kind = type(usual.data)
-    data = make_dataclass(data_kind.__name__, [("files", files, field(default=()))], bases=(data_kind,), frozen=True)
-    data.__doc__ = data_kind.__doc__
+def _options(task: str, kind: "type[ExamplesModel]", words: list[str]) -> type:
+    """The settings of a task as options; a budget among the words takes the place of the usual one."""
+    usual = kind.defaults()
+    training = usual.training
+    flags = {word.split("=")[0] for word in words}
+    if flags & {"--resume", *(f"--{name}" for name in training.budgets())}:
+        training = replace(training, **dict.fromkeys(training.budgets()))
+    data = with_files(usual.data)
     return make_dataclass(
         f"Train{task.title()}",
         [
             ("output", Output, field(default_factory=Output)),
-            ("data", data, field(default=data(**vars(usual.data)))),
+            ("data", type(data), field(default=data)),
             ("beside", Beside, field(default_factory=Beside)),
             ("model", type(usual.model), field(default=usual.model)),
-            ("training", type(usual.training), field(default=usual.training)),
+            ("training", type(training), field(default=training)),
         ],
         frozen=True,
     )

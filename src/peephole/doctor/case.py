@@ -1,6 +1,6 @@
 """`Case`: everything that the doctor is given of a training. Whatever is not known is None or empty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from peephole.models.sequence import SequenceModel
 from peephole.models.static import StaticModel
 
 States = tuple[Tensor, ...]
+LOOKED_AT = 2048  # steps of a batch; further rows are left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Batch:
         weights: what each target counts, `[T, B]`; None where all count 1.
         resets: where the state starts anew before the step, `[T, B]`; None where nowhere.
         carry: whether the state goes on from the batch before.
+        lengths: steps of each row, `[B]`, for a model that takes them by that name; None where it does not.
     """
 
     inputs: Tensor
@@ -34,6 +36,7 @@ class Batch:
     weights: Tensor | None = None
     resets: Tensor | None = None
     carry: bool = False
+    lengths: Tensor | None = None
 
     @staticmethod
     def of(window: Any) -> "Batch":
@@ -44,6 +47,7 @@ class Batch:
             getattr(window, "weights", None),
             getattr(window, "resets", None),
             bool(getattr(window, "carry", False)),
+            getattr(window, "lengths", None),
         )
 
     @property
@@ -72,6 +76,11 @@ class Batch:
         like = self.targets[..., 0] if self.valued else self.targets
         return torch.ones(like.shape) if self.weights is None else self.weights.float()
 
+    @property
+    def few(self) -> "Batch":
+        """The same of as many of the first rows as rules look at."""
+        return self.first_rows(max(2, LOOKED_AT // self.steps))
+
     def first_rows(self, rows: int) -> "Batch":
         """The same of the first rows."""
         return self.of_rows(slice(rows))
@@ -84,6 +93,7 @@ class Batch:
             targets=self.targets[:, rows],
             weights=None if self.weights is None else self.weights[:, rows],
             resets=None if self.resets is None else self.resets[:, rows],
+            lengths=None if self.lengths is None else self.lengths[rows],
         )
 
 
@@ -104,6 +114,8 @@ class Case:
         trivial: mean divergence of the best answer that looks at no input, where the task says so.
         start: the net as it was before training, where it can be made again.
         unfinished: why there is less to go on than usual, one line each.
+        score: the divergence of every target, `[T, B]` of outputs and a batch; None for KL of classes and the squared
+            error of values.
         batch_first: the model's layout of inputs and outputs is `[B, T, …]`; batches here are time first in any case.
     """
 
@@ -118,6 +130,7 @@ class Case:
     trivial: float | None = None
     start: nn.Module | None = None
     unfinished: tuple[str, ...] = ()
+    score: Callable[[Tensor, Batch], Tensor] | None = None
     batch_first: bool = False
 
     def run(self, batch: Batch, states: Sequence[Tensor] | None = None, model: nn.Module | None = None) -> Any:
@@ -135,7 +148,7 @@ class Case:
         if batch.resets is not None:
             arguments.append(batch.resets.to(inputs.device))
         try:
-            given = net(*arguments)
+            given = net(*arguments) if batch.lengths is None else net(*arguments, lengths=batch.lengths)
             outputs, finals = (given[0], given[1]) if isinstance(given, tuple) else (given, None)
             outputs = self._time_first(outputs, batch).to(batch.targets.device)
         except InputError:
@@ -165,7 +178,9 @@ class Case:
         return outputs[-1:] if steps == 1 else outputs  # an answer at every step, of which the last is wanted
 
     def each(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The divergence of every target, whatever it counts, `[T, B]`: KL in nats, or the squared error."""
+        """The divergence of every target, whatever it counts, `[T, B]`: KL in nats, the squared error, or `score`."""
+        if self.score is not None:
+            return self.score(outputs.float(), batch)
         if batch.valued:
             return (outputs.float() - batch.targets.float()).square().sum(-1)
         flat = cross_entropy(outputs.float().flatten(0, -2), batch.targets.flatten().long(), reduction="none")

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 from peephole.data.lanes import Lanes
 from peephole.doctor.case import Batch, Case
+from peephole.doctor.examples_case import with_examples
 from peephole.doctor.measuring.missing import FEWEST_STEPS
 from peephole.doctor.settings import flat_settings
 from peephole.errors import InputError
 from peephole.models.static import StaticModel
 from peephole.runs.folder import Run
+from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import look_at
 from peephole.tasks.text import TextModel
 
 BATCHES = 8  # of training and of held-out data: enough to see whether states are carried with reason
-TARGETS = 2048  # of a batch that are looked at; further rows are left out
 COUNTED = 1_000_000  # tokens whose counts say what an answer costs that sees nothing
 
 
@@ -88,6 +89,8 @@ def task_case(model: TaskModel, trained: bool = True) -> Case:
             case = _with_text(case, model)
         elif isinstance(model, ProblemModel):
             case = _with_problem(case, model)
+        elif isinstance(model, ExamplesModel):
+            case = with_examples(case, model)
     except InputError as error:
         unfinished.append(f"its data cannot be read ({error}): only history and weights are looked at")
     return dataclasses.replace(case, unfinished=tuple(unfinished))
@@ -145,8 +148,7 @@ def _with_problem(case: Case, model: ProblemModel) -> Case:
 def _cut(window: Any, carries: bool = True) -> Batch:
     """The window's first rows; `carries` false where the training hands no state on."""
     batch = Batch.of(window)
-    batch = dataclasses.replace(batch, carry=batch.carry and carries)
-    return batch.first_rows(max(2, TARGETS // batch.steps))
+    return dataclasses.replace(batch, carry=batch.carry and carries).few
 
 
 def _entropy(tokens: NDArray[np.integer]) -> float:

@@ -15,7 +15,8 @@ from peephole.doctor.planting.model import PlantedModel
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.rows import Rows
-from peephole.tasks.config import settings_of
+from peephole.tasks.config import name_of, settings_of
+from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.text import TextModel
@@ -162,19 +163,23 @@ def _again(model: TaskModel, changes: Mapping[str, Any], repaired: bool, steps: 
     if isinstance(model, ProblemModel):
         task = dataclasses.replace(task, static=False)
         return ProblemModel.resume(Run.open(folder)) if there else ProblemModel.create(task, folder)
-    assert isinstance(model, TextModel)
-    return TextModel.resume(Run.open(folder)) if there else _text_again(model, task, folder)
+    assert isinstance(model, TextModel | ExamplesModel)
+    if isinstance(model, ExamplesModel):
+        task = dataclasses.replace(task, baseline=False)
+    return type(model).resume(Run.open(folder)) if there else _again_on_its_data(model, task, folder)
 
 
-def _text_again(model: TextModel, task: Any, folder: Path) -> TextModel:
-    """With the tokens of the run, whatever has become of the text; the configuration last, which makes it a run."""
-    _ = model.corpus  # says what is missing
+def _again_on_its_data(model: TextModel | ExamplesModel, task: Any, folder: Path) -> TaskModel:
+    """With the data of the run, whatever has become of the files; the configuration last, which makes it a run."""
+    _ = model.corpus if isinstance(model, TextModel) else model.part("train")  # says what is missing
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder)
     shutil.copytree(model.run.data_folder, run.data_folder, copy_function=_linked)
-    shutil.copy2(model.run.tokenizer_path, run.tokenizer_path)
-    run.write_config("text", settings_of(task))
-    return TextModel.resume(run)
+    for path in (model.run.tokenizer_path, model.run.encoding_path):
+        if path.exists():
+            shutil.copy2(path, run.folder / path.name)
+    run.write_config(name_of(task), settings_of(task))
+    return type(model).resume(run)
 
 
 def _linked(source: str, destination: str) -> str:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from peephole.models.heads import Pooled
-from peephole.models.inputs import Convolution, Numbers, Projection
+from peephole.models.inputs import Convolution, Numbers, Projection, entered
 from peephole.models.sequence import SequenceModel
 from peephole.streams.stream import Stream
 
@@ -37,7 +37,7 @@ class Following:
         if self._recent is not None:
             x = self._recent.add(inputs)
         elif not self._inside:
-            x = self.model.embedding.enter(inputs[None], None)[0][0]  # pyright: ignore[reportCallIssue]
+            x = entered(self.model.embedding, inputs[None])[0][0]
         if x is None:
             return None
         output = self.stream.step(x)

@@ -25,6 +25,23 @@ class InputLayer(Protocol):
     def enter(self, inputs: Tensor, lengths: Tensor | None) -> Entered: ...
 
 
+def width_of(layer: nn.Module) -> int:
+    """Numbers a step that a layer gives. `InputError` for a module that is no input layer."""
+    if isinstance(layer, nn.Embedding):
+        return layer.embedding_dim
+    if not isinstance(layer, InputLayer):
+        raise InputError(f"got a {type(layer).__name__} as input layer; expected nn.Embedding or one of models.inputs")
+    return layer.width
+
+
+def entered(layer: nn.Module, inputs: Tensor, lengths: Tensor | None = None) -> Entered:
+    """What a layer makes of the inputs, symbols or whatever it reads, and how long its rows then are."""
+    if isinstance(layer, nn.Embedding):
+        return layer(inputs), lengths
+    assert isinstance(layer, InputLayer)
+    return layer.enter(inputs, lengths)
+
+
 class Numbers(nn.Module):
     """`features` numbers a step, as they are."""
 

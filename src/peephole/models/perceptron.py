@@ -9,7 +9,7 @@ from torch.nn.functional import dropout
 
 from peephole.errors import InputError
 from peephole.models.heads import Pooled
-from peephole.models.inputs import InputLayer
+from peephole.models.inputs import entered, width_of
 from peephole.shapes import Logits, Resets
 
 
@@ -20,18 +20,13 @@ class Perceptron(nn.Module):
     that step; a `Pooled` head sees all of them, in no order.
     """
 
-    def __init__(self, inputs: nn.Module, hidden_size: int, head: nn.Module, rate: float = 0.0) -> None:
+    def __init__(self, inputs: nn.Module, hidden_size: int, head: nn.Linear, rate: float = 0.0) -> None:
         """`head` reads `hidden_size` numbers; `rate` is the share of hidden units dropped while training."""
         super().__init__()
         if hidden_size < 1:
             raise InputError(f"hidden_size is {hidden_size}; expected at least 1")
-        if not isinstance(inputs, nn.Embedding | InputLayer):
-            raise InputError(
-                f"got a {type(inputs).__name__} as input layer; expected nn.Embedding or one of models.inputs"
-            )
         self.embedding, self.head, self.rate = inputs, head, rate
-        width = inputs.embedding_dim if isinstance(inputs, nn.Embedding) else inputs.width
-        self.hidden = nn.Linear(width, hidden_size)
+        self.hidden = nn.Linear(width_of(inputs), hidden_size)
 
     def initial_states(self, batch: int) -> tuple[Tensor, ...]:
         """None: it has no states."""
@@ -45,9 +40,6 @@ class Perceptron(nn.Module):
         seed: Tensor | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Logits, tuple[Tensor, ...]]:
-        if isinstance(self.embedding, nn.Embedding):
-            x, inner = self.embedding(inputs), lengths
-        else:
-            x, inner = self.embedding.enter(inputs, lengths)  # pyright: ignore[reportCallIssue]
+        x, inner = entered(self.embedding, inputs, lengths)
         y = dropout(torch.relu(self.hidden(x)), self.rate, self.training)
         return (self.head(y, inner) if isinstance(self.head, Pooled) else self.head(y)), ()

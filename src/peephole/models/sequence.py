@@ -1,6 +1,7 @@
 """`SequenceModel`: input layer, recurrent stack, head."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.models.heads import Pooled
-from peephole.models.inputs import InputLayer, Projection
+from peephole.models.inputs import Numbers, Projection, entered, width_of
 from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Logits, Resets
 from peephole.streams.opening import open_stream
@@ -42,7 +43,7 @@ class SequenceModel(nn.Module):
         self,
         inputs: int | nn.Module,
         config: ModelConfig,
-        head: int | nn.Module | None = None,
+        head: int | nn.Linear | None = None,
         valued: bool = False,
     ) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class SequenceModel(nn.Module):
         self.embedding = inputs
         self.recurrent = Recurrent(
             config.spec,
-            _width(inputs),
+            width_of(inputs),
             config.hidden_size,
             config.layers,
             bidirectional=config.bidirectional,
@@ -70,8 +71,8 @@ class SequenceModel(nn.Module):
             **config.start,  # pyright: ignore[reportArgumentType]
         )
         if head is None:
-            head = self.vocabulary or _width(inputs)
-        self.head = nn.Linear(config.width, head) if isinstance(head, int) else head
+            head = self.vocabulary or width_of(inputs)
+        self.head: nn.Linear = nn.Linear(config.width, head) if isinstance(head, int) else head
         if config.init != "torch":
             if isinstance(inputs, nn.Embedding):
                 nn.init.normal_(inputs.weight, std=0.5)
@@ -84,7 +85,19 @@ class SequenceModel(nn.Module):
 
     def initial_states(self, batch: int) -> States:
         """What a text starts from, zero or learned, in float32 on the model's device."""
-        return self.recurrent.initial_states(batch, self.head.weight)
+        return self.recurrent.initial_states(batch, self.recurrent.all_weights[0][0])
+
+    def headless(self) -> "SequenceModel":
+        """The same modules without the head: what comes out is what a `Pooled` head reads, `[T, B, width]`."""
+        bare = copy(self)
+        bare._modules = {**self._modules, "head": nn.Identity()}
+        return bare
+
+    def entered(self) -> "SequenceModel":
+        """The same modules without the input layer: it reads what that one gives, `[T, B, width]`."""
+        bare = copy(self)
+        bare._modules = {**self._modules, "embedding": Numbers(width_of(self.embedding))}
+        return bare
 
     def source(self) -> Source:
         """The model as tensors: what a stream of symbols, or of numbers as they are or through a `Projection`, reads.
@@ -148,7 +161,7 @@ class SequenceModel(nn.Module):
         x, inner = inputs, lengths
         embedding, entry = self._projection, self.config.entry_dropout if self.training else 0.0
         if embedding is None:
-            x, inner = self.embedding.enter(inputs, lengths)  # pyright: ignore[reportCallIssue]
+            x, inner = entered(self.embedding, inputs, lengths)
         elif entry:
             x, embedding = functional.embedding(inputs, embedding), None
         if entry:
@@ -158,11 +171,3 @@ class SequenceModel(nn.Module):
             output = functional.dropout(output, self.config.dropout, self.training)
         found = self.head(output, inner) if isinstance(self.head, Pooled) else self.head(output)
         return found, (finals,) if isinstance(finals, torch.Tensor) else tuple(finals)
-
-
-def _width(inputs: nn.Module) -> int:
-    if isinstance(inputs, nn.Embedding):
-        return inputs.embedding_dim
-    if not isinstance(inputs, InputLayer):
-        raise InputError(f"got a {type(inputs).__name__} as input layer; expected nn.Embedding or one of models.inputs")
-    return inputs.width

@@ -70,7 +70,8 @@ def _time(subject: Subject) -> str:
 def _data(subject: Subject) -> list[tuple[str, str]]:
     model = subject.model
     if not isinstance(model, TextModel):
-        return [("data", model.describe()[0])]
+        described = model.describe()  # of which one line is of the net, which is told below
+        return [("data", "; ".join(line for line in described if not line.startswith(model.kind)))]
     rows = [("vocabulary", f"{len(model.tokenizer):,} symbols")]
     try:
         corpus = model.corpus

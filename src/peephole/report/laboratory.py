@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from peephole.errors import InputError
+from peephole.models.perceptron import Perceptron
 from peephole.models.static import StaticModel
 from peephole.report.gates import saturated_gates
 from peephole.report.parts import Paragraph, Part, Picture, parts_or_reason
@@ -23,8 +24,8 @@ def laboratory(subject: Subject) -> list[Part]:
     """Flow, horizon, saturation, timescales and spectrum. `InputError` for a static net, and without weights."""
     subject.need_weights()
     model = subject.model
-    if isinstance(model.model, StaticModel):
-        raise InputError("a static net, nothing flows through time in it")
+    if isinstance(model.model, StaticModel | Perceptron):
+        raise InputError("a net without recurrence, nothing flows through time in it")
     batch, divergence = model.examined(SEQUENCES, None, STEPS)
     net = model.model
     recording = record(net, batch)

@@ -13,8 +13,10 @@ from peephole.report.parts import Part, Section, parts_or_reason
 from peephole.report.passages import surprisal_parts, unit_parts
 from peephole.report.references import references
 from peephole.report.samples import exactness, samples
+from peephole.report.scored import scores
 from peephole.report.training import training
 from peephole.report.watching import watching
+from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.measured import Measured
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
@@ -70,6 +72,8 @@ def make(subject: Subject | TaskModel, units: Sequence[str] = (), measured: Meas
     ]
     if isinstance(found.model, TextModel):
         sections += _of_text(found, wanted)
+    if isinstance(found.model, ExamplesModel):
+        sections.append(Section("scores", "On data it never saw", tuple(parts_or_reason(lambda: scores(found)))))
     if isinstance(found.model, ProblemModel):
         parts = parts_or_reason(lambda: exactness(found, measured))
         sections.append(Section("exactness", "Exactness", tuple(parts)))

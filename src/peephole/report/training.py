@@ -14,6 +14,7 @@ from peephole.report.curves import Curve, GradientNorm, Learning, RightAnswers
 from peephole.report.parts import Missing, Paragraph, Part, Picture, Table
 from peephole.runs.folder import Run
 from peephole.tasks.baselines import ORDERS, xz_nats
+from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
 from peephole.tasks.text import TextModel
@@ -21,7 +22,7 @@ from peephole.tasks.text import TextModel
 LEARNED, COMPARED = 1_000_000, 1 << 15  # symbols that baselines learn from, and that all are measured on
 PIECE = 4096
 FEWEST = 100  # characters to learn from, under which n-grams are no baseline
-STATIC = "static net"
+STATIC, MLP = "static net", "mlp"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ def _curves(subject: Subject, baselines: Baselines | None) -> list[Part]:
         static = Run(model.run.folder / "static").read_history() if model.task.static else []
         if static:
             beside[STATIC], right[STATIC] = Curve.of(static, "held_out"), Curve.of(static, "right")
+    elif isinstance(model, ExamplesModel):
+        unit, scale, marks = model.task.unit, 1.0, {}
+        mlp = Run(model.run.folder / "mlp").read_history() if model.task.baseline else []
+        if mlp:
+            beside[MLP], right[MLP] = Curve.of(mlp, "held_out"), Curve.of(mlp, "right")
     else:
         unit, scale = "bits a character", 1 / math.log(2)
         marks = dict(sorted(baselines.others.items(), key=lambda pair: -pair[1])) if baselines else {}

@@ -55,7 +55,7 @@ class Run:
         """Remove what `create` and reading the text have made; a folder that was there or holds more stays."""
         for path in (self.config_path, self.tokenizer_path, self.encoding_path, self.folder / ".lock"):
             path.unlink(missing_ok=True)
-        for folder in (self.data_folder, self.shards_folder):
+        for folder in (self.data_folder, self.shards_folder, self.folder / ".data.partial"):
             shutil.rmtree(folder, ignore_errors=True)
         for folder in self.made:
             if not any(folder.iterdir()):

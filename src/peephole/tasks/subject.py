@@ -7,8 +7,10 @@ from typing import Any
 
 from peephole.errors import InputError
 from peephole.runs.folder import Run
+from peephole.runs.history import best_row
 from peephole.tasks import task_named
 from peephole.tasks.model import TaskModel
+from peephole.tasks.problem import ProblemModel
 from peephole.tasks.text import TextModel
 from peephole.train.checkpoint import find_checkpoint
 
@@ -39,8 +41,7 @@ class Subject:
     @property
     def best(self) -> dict[str, Any] | None:
         """The row of the best measurement on held-out data."""
-        measured = [row for row in self.history if isinstance(row.get("held_out"), int | float)]
-        return min(measured, key=lambda row: row["held_out"]) if measured else None
+        return best_row(self.history)
 
     def need_weights(self) -> None:
         """Raise `InputError` where there are none."""
@@ -54,8 +55,9 @@ def look_at(folder: Path | str) -> Subject:
     kind = task_named(run)
     for attempt in range(ATTEMPTS):
         if not run.model_path.exists() and find_checkpoint(run.checkpoint_folder) is None:
-            if kind is TextModel and not (run.data_folder.exists() and run.tokenizer_path.exists()):
-                raise InputError(f"{folder}: ended before its text was read, there is nothing to look at; train again")
+            needed = {TextModel: run.tokenizer_path, ProblemModel: None}.get(kind, run.encoding_path)
+            if needed is not None and not (run.data_folder.exists() and needed.exists()) and not _shares_data(run):
+                raise InputError(f"{folder}: ended before its data was read, there is nothing to look at; train again")
             return Subject(kind.resume(run), trained=False)
         try:
             return Subject(kind.open(run))
@@ -63,3 +65,8 @@ def look_at(folder: Path | str) -> Subject:
             if attempt == ATTEMPTS - 1 or not run.is_training():
                 raise
     raise AssertionError
+
+
+def _shares_data(run: Run) -> bool:
+    """Whether the run is an mlp that reads the data of the run it stands beside."""
+    return run.read_config()["settings"].get("net") == "mlp"

@@ -36,11 +36,6 @@ class Objective(Protocol):
     def evaluate(self, model: nn.Module) -> dict[str, float]: ...
 
 
-def judged(measured: Mapping[str, Any]) -> float:
-    """What decides between weights: the lower, the better."""
-    return measured["judged"] if "judged" in measured else measured["held_out"]
-
-
 class Listener:
     """Hears what happens; the command line shows it. Every method may be left as it is.
 

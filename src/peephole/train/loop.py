@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from peephole.errors import InputError
 from peephole.runs.folder import Run
+from peephole.runs.history import judged
 from peephole.runs.tensors import write_tensors
 from peephole.train.averaging import Average
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import LoopConfig
-from peephole.train.contract import Interrupted, Listener, NotFinite, Objective, judged
+from peephole.train.contract import Interrupted, Listener, NotFinite, Objective
 from peephole.train.event_files import EVENTS, EventFiles
 from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
@@ -317,7 +318,10 @@ class _Training:
             raise InputError(f"{checkpoint}: does not fit config.json ({reason}); restore both from one run") from None
         self.batches.load_state_dict(state["batches"])
         if self.average is not None:
-            self.average.load_state_dict(first["average"])
+            kept = first.get("average")
+            self.average = Average(self.plain, self.average.decay)  # where there was none, it begins here
+            if kept:
+                self.average.load_state_dict(kept)
         set_random_state(state["random"], self.fabric.device)
         saved = state["progress"]
         states = saved["states"]

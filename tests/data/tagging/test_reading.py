@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from peephole.data.tagging.config import TaggingData
 from peephole.data.tagging.reading import read_files
-from peephole.data.tagging.sentences import Reading
+from peephole.data.tagging.sentences import Sentence, Tally
 from peephole.errors import InputError
 
 CONLLU = """\
@@ -27,9 +28,16 @@ CONLLU = """\
 COLUMNS = "-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n\n  \n# SYM O\n"
 
 
+@dataclass
+class Reading:
+    sentences: list[Sentence]
+    tally: Tally
+
+
 def read(folder: Path, text: str, name: str = "made.txt", **options: Any) -> Reading:
     (folder / name).write_text(text, encoding="utf-8", newline="")
-    return read_files((folder / name,), TaggingData(**options))
+    tally = Tally()
+    return Reading(list(read_files((folder / name,), TaggingData(**options), tally)), tally)
 
 
 def refusal(folder: Path, text: str, name: str = "made.txt", **options: Any) -> str:
@@ -61,14 +69,12 @@ def test_every_column_of_conllu(tmp_path: Path, column: str, labels: list[str]) 
     assert first.lines == (4, 5, 7, 8)
     assert second.words == ("#",)
     assert second.place() == f"{tmp_path / 'made.txt'}, line 10"
-    assert reading.passed == {"multiword tokens": 1, "empty nodes": 1}
-    assert reading.words == 5
+    assert reading.tally.passed == {"multiword tokens": 1, "empty nodes": 1}
 
 
-def test_a_word_without_a_label_gets_the_stand_in_and_is_counted(tmp_path: Path) -> None:
+def test_a_word_without_a_label_gets_the_stand_in(tmp_path: Path) -> None:
     reading = read(tmp_path, CONLLU, column="misc:NER", missing="O")
     assert reading.sentences[1].labels == ("O",)
-    assert reading.without == 1
 
 
 def test_the_library_of_the_format_reads_the_same(tmp_path: Path, data_folder: Callable[[str], Path]) -> None:
@@ -89,7 +95,7 @@ def test_columns_whatever_parts_them(tmp_path: Path, end: str, parted: str) -> N
     reading = read(tmp_path, text.rstrip())  # the last line has no end
     assert [sentence.words for sentence in reading.sentences] == [("EU", "rejects"), ("#",)]
     assert [sentence.labels for sentence in reading.sentences] == [("B-ORG", "O"), ("O",)]
-    assert reading.passed == {"document marks": 1}
+    assert reading.tally.passed == {"document marks": 1}
     assert [sentence.labels for sentence in read(tmp_path, text, column="2").sentences][1] == ("SYM",)
     assert read(tmp_path, text, column="1", word_column=3).sentences[1].words == ("O",)
 
@@ -120,19 +126,22 @@ def test_what_is_malformed_is_refused_with_its_line(tmp_path: Path, text: str, n
 
 def test_files_that_are_no_sentences(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.txt: no such file"):
-        read_files((tmp_path / "none.txt",), TaggingData())
+        list(read_files((tmp_path / "none.txt",), TaggingData()))
     (tmp_path / "latin.txt").write_bytes("é X\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.txt: not UTF-8 at byte 0"):
-        read_files((tmp_path / "latin.txt",), TaggingData())
-    assert read_files((tmp_path / "latin.txt",), TaggingData(encoding="latin-1")).sentences[0].words == ("é",)
+        list(read_files((tmp_path / "latin.txt",), TaggingData()))
+    assert next(read_files((tmp_path / "latin.txt",), TaggingData(encoding="latin-1"))).words == ("é",)
     assert "its columns have no names" in refusal(tmp_path, "a X\n", column="upos")
+    for column in ("11", "-11"):
+        with pytest.raises(InputError, match=f"--column is {column}, and CoNLL-U has 10"):
+            read(tmp_path, CONLLU, column=column)
 
 
 def test_malformed_sentences_can_be_left_out_and_are_named(tmp_path: Path) -> None:
     reading = read(tmp_path, "a X\nb Y\n\nc\n\nd X\n", skip=True)
     assert [sentence.words for sentence in reading.sentences] == [("a", "b"), ("d",)]
-    assert len(reading.skipped) == 1
-    assert re.search(r"made\.txt, line 4: 1 columns", reading.skipped[0])
+    assert len(reading.tally.skipped) == 1
+    assert re.search(r"made\.txt, line 4: 1 columns", reading.tally.skipped[0])
 
 
 @pytest.mark.parametrize(

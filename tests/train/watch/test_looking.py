@@ -135,7 +135,7 @@ def test_states_and_gates_are_those_of_the_net(name: str, agree: Callable[..., N
     model = model_of(layers=1, **CELLS[name]).eval()
     sequences = sequences_of(STEPS + 5, 5)
     (seen,) = look(model, sequences)
-    symbols = sequences.arguments["symbols"]
+    symbols = sequences.arguments["inputs"]
     with torch.no_grad():
         warmed = model(symbols[:5])[1]
         output, finals = model.recurrent(model.embedding(symbols[5:]), warmed if len(warmed) > 1 else warmed[0])  # pyright: ignore

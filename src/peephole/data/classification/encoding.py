@@ -23,7 +23,7 @@ class ClassificationEncoding:
     Attributes:
         kind: `numbers` and `sound` become features `[T, I]`, `symbols` characters `[T]`.
         labels: the labels in order; an answer is the place of one.
-        features: a name for each feature.
+        features: the names of the features, where a table gives them.
         mean, scale: of each feature, which are taken off and divided by. A missing value becomes the mean.
         symbols: the characters, unknown first; the input is the place of one.
         filterbank: how a recording becomes features.

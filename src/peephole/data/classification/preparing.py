@@ -17,7 +17,7 @@ from peephole.data.classification.gathering import Gathered, Gathering
 from peephole.data.classification.moments import Moments
 from peephole.data.classification.sources import format_of
 from peephole.data.classification.splitting import held_out
-from peephole.data.classification.tables import feature_names
+from peephole.data.classification.tables import check_features, feature_names
 from peephole.data.sequences.store import Pair, write_part
 from peephole.errors import InputError
 from peephole.writing import write_whole
@@ -53,6 +53,8 @@ def prepare(data: ClassificationData, folder: Path) -> ClassificationEncoding:
             "no file to learn from; expected .ts, .csv, labelled text, or folders of sound, a folder a label"
         )
     kind = format_of((*data.files, *data.held_out, *data.test), data)
+    if kind == "csv":
+        check_features((*data.files, *data.held_out, *data.test), data, feature_names(data.files[0], data))
     partial, shards = folder.with_name(f".{folder.name}.raw"), folder.with_name(".shards")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -103,7 +105,7 @@ def _learn(train: _Chosen, kind: str, data: ClassificationData, gathering: Gathe
     labels = tuple(sorted(train.labels(), key=_in_order))
     if len(labels) < 2:
         raise InputError(
-            f"one label, {', '.join(labels)}, in all {len(train.numbers)} sequences to learn from; expected two or more; "
+            f"one label, {', '.join(labels)}, in all {len(train.numbers)} sequences to learn from; expected two; "
             "give more files, or say by --label where names have the label"
         )
     raw = train.gathered.raw
@@ -121,8 +123,7 @@ def _learn(train: _Chosen, kind: str, data: ClassificationData, gathering: Gathe
     return ClassificationEncoding(
         "sound" if kind == "sound" else "numbers",
         labels,
-        features=names
-        or tuple(f"band {place}" if kind == "sound" else f"x{place}" for place in range(1, len(mean) + 1)),
+        features=names,
         mean=tuple(mean.tolist()),
         scale=tuple(scale.tolist()),
         filterbank=gathering.filterbank,

@@ -2,8 +2,8 @@
 
 import csv
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,8 @@ def read_table(path: Path, data: ClassificationData, labelled: bool = True) -> I
     numbered = data.label_column.isdigit() and data.label_column not in first.cells
     named = not numbered and any(_number(cell) is None for cell in first.cells)
     names = tuple(first.cells) if named else tuple(str(number) for number in range(1, len(first.cells) + 1))
+    if not (named or labelled):  # nothing says which column would be the label's: there is none
+        data = replace(data, label_column="")
     columns = _columns(names, first.place, data, labelled)
     if not named:
         rows = _with_first(first, rows)
@@ -63,6 +65,17 @@ def feature_names(path: Path, data: ClassificationData) -> tuple[str, ...]:
         return ()
     columns = _columns(tuple(first.cells), first.place, data, False)
     return tuple(columns.names[index] for index in columns.features)
+
+
+def check_features(paths: Iterable[Path], data: ClassificationData, expected: tuple[str, ...]) -> None:
+    """Raise `InputError` for a long table whose features are not the `expected` ones, in their order."""
+    for path in paths:
+        names = feature_names(path, data)
+        if names and expected and names != expected:
+            raise InputError(
+                f"{path}: columns {_some(names)}; expected those of training, {_some(expected)}, in this order; "
+                "pass --ignore for others"
+            )
 
 
 def _rows(path: Path, encoding: str) -> Iterator[_Row]:
@@ -99,7 +112,7 @@ def _columns(names: tuple[str, ...], place: str, data: ClassificationData, label
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{place}: two columns are called {twice!r}; expected different names; rename one")
     for name in data.ignore:
-        if name not in names:
+        if labelled and name not in names:
             raise InputError(f"{place}: no column {name!r} to ignore; expected one of {_some(names)}")
     found = {
         role: names.index(name) if name in names else None
@@ -113,7 +126,8 @@ def _columns(names: tuple[str, ...], place: str, data: ClassificationData, label
         raise InputError(
             f"{place}: no column {data.label_column!r}; expected the label's among {_some(names)}; pass --label-column"
         )
-    left_out = {index for index in found.values() if index is not None} | {names.index(name) for name in data.ignore}
+    left_out = {index for index in found.values() if index is not None}
+    left_out |= {names.index(name) for name in data.ignore if name in names}
     features = tuple(index for index in range(len(names)) if index not in left_out)
     if not features:
         raise InputError(f"{place}: no column left to learn from; expected numbers besides {_some(names)}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from peephole.data.classification.item import Item, Skipped
-from peephole.data.classification.time_series import numbered_lines
+from peephole.data.classification.lines import numbered_lines
 from peephole.data.files import read_text
 from peephole.errors import InputError
 
@@ -17,13 +17,13 @@ def read_lines(path: Path, encoding: str, skipped: list[Skipped], labelled: bool
     """
     for number, line in numbered_lines(path, encoding):
         place = f"{path}, line {number}"
-        if not line:
+        if not line.strip():
             continue
         label, tab, text = line.partition("\t")
         if not labelled:
-            yield Item(place, None, line)
-        elif not tab and label:
-            raise InputError(f"{place}: got {line[:40]!r}; expected a label, a tab and a text; put the tab in")
+            yield Item(place, None, line.strip())
+        elif not tab or not label.strip():
+            raise InputError(f"{place}: got {line[:40]!r}; expected a label, a tab and a text; mend the line")
         elif not text.strip():
             skipped.append(Skipped(place, "no text"))
         else:

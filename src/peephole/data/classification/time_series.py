@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.classification.item import Item
+from peephole.data.classification.lines import numbered_lines
 from peephole.data.classification.missing import filled
 from peephole.errors import InputError
 
+LARGEST = 3e38  # what float32 holds
 TRUTH = {"true": True, "false": False}
 
 
@@ -67,8 +69,8 @@ def read_time_series(path: Path, encoding: str = "utf-8", missing: str = "auto")
             channels than before; a label that the head lacks; missing values, unless they are to be interpolated.
     """
     head, begun = _Head(), False
-    for number, line in numbered_lines(path, encoding):
-        place = f"{path}, line {number}"
+    for number, whole in numbered_lines(path, encoding):
+        line, place = whole.strip(), f"{path}, line {number}"
         if not line or line.startswith("#"):
             continue
         if begun:
@@ -81,18 +83,6 @@ def read_time_series(path: Path, encoding: str = "utf-8", missing: str = "auto")
             raise InputError(f"{place}: got {line[:40]!r}; expected a line of the head, or @data before the sequences")
     if not begun:
         raise InputError(f"{path}: no line @data; expected the sequences after one; give a .ts file")
-
-
-def numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text file from 1, without white space around them. A byte order mark is left out."""
-    try:
-        with path.open(encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding) as file:
-            for number, line in enumerate(file, 1):
-                yield number, line.strip()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a text file") from None
-    except (UnicodeError, LookupError) as error:
-        raise InputError(f"{path}: not {encoding} ({error}); pass --encoding, for example --encoding latin-1") from None
 
 
 def _sequence(line: str, place: str, head: _Head, missing: str) -> Item:
@@ -139,13 +129,13 @@ def _values(text: str, place: str) -> NDArray[np.float32]:
     if not text.strip():
         return np.empty(0, np.float32)
     try:
-        values = np.array([np.nan if word.strip() == "?" else float(word) for word in words], np.float32)
+        values = np.array([np.nan if word.strip() == "?" else float(word) for word in words])
     except ValueError:
         wrong = next(word for word in words if word.strip() != "?" and not _is_number(word))
         raise InputError(f"{place}: got {wrong.strip()[:40]!r}; expected a number or ? for a missing one") from None
-    if np.isinf(values).any():
-        raise InputError(f"{place}: an infinite value; expected finite numbers; write ? where there is none")
-    return values
+    if (np.abs(values) > LARGEST).any():
+        raise InputError(f"{place}: a value above {LARGEST:g}; expected finite numbers; write ? where there is none")
+    return values.astype(np.float32)
 
 
 def _is_number(word: str) -> bool:

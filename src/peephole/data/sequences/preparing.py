@@ -1,12 +1,13 @@
 """Many files to arrays, in parallel and in shards, so that what was stopped goes on where it was."""
 
 import hashlib
+import importlib.util
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from peephole.errors import InputError
 from peephole.writing import write_whole
 
 Item = TypeVar("Item")
+Shard = tuple[NDArray[np.float32], NDArray[np.int64]]  # arrays one after another, and where each ends
 SHARD = 64  # items a shard: some seconds of work that a kill can cost
-FEWEST = 2 * SHARD  # items from which processes are worth their start
+FEWEST = 2  # shards from which processes are worth their start
 
 
 def prepared(
@@ -26,7 +28,8 @@ def prepared(
 
     Shards are written whole; those that are there are read, if they were made of the same items with the same `key`,
     which names everything else that arrays depend on. The caller removes the folder when all is done. `make` and items
-    go to other processes, so that they have to be picklable; 0 `workers` are as many as cores.
+    go to other processes, so that they have to be picklable, and the repr of an item has to tell it from others (of a
+    file its size and time too, so that a changed one is read again). 0 `workers` are as many as cores.
 
     Raises:
         InputError: whatever `make` raises.
@@ -34,32 +37,42 @@ def prepared(
     folder.mkdir(parents=True, exist_ok=True)
     shards = [items[start : start + SHARD] for start in range(0, len(items), SHARD)]
     paths = [folder / f"{_digest(key, shard)}.npz" for shard in shards]
-    missing = [place for place, path in enumerate(paths) if not path.is_file()]
-    count = workers or os.cpu_count() or 1
-    if len(missing) > 1 and count > 1 and len(items) >= FEWEST:
-        # A fresh process: one that was forked from a program with threads may hang.
-        with ProcessPoolExecutor(min(count, len(missing)), mp_context=get_context("spawn")) as pool:
-            found = pool.map(_make_shard, [shards[place] for place in missing], [make] * len(missing))
-            for place, content in zip(missing, found, strict=True):
-                _write(paths[place], content)
-    else:
-        for place in missing:
-            _write(paths[place], _make_shard(shards[place], make))
+    missing = [place for place, path in enumerate(paths) if _read(path) is None]
+    made = _in_parallel([shards[place] for place in missing], make, workers or os.cpu_count() or 1)
+    for place, content in zip(missing, made, strict=True):
+        _write(paths[place], content)
     for path in paths:
-        content = np.load(path)
-        yield from np.split(content["values"], content["ends"][:-1])
+        content = _read(path)
+        if content is None:
+            raise InputError(f"{path}: damaged while it was used; run again")
+        yield from np.split(content[0], content[1][:-1])
 
 
-def _make_shard(
-    items: Sequence[Item], make: Callable[[Item], NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _in_parallel(shards: Sequence[Sequence[Item]], make: Callable[[Item], NDArray[np.float32]], workers: int) -> Any:
+    """The content of each shard, in order, as it is made."""
+    if len(shards) < FEWEST or workers < 2 or importlib.util.find_spec("joblib") is None:
+        return (_make_shard(shard, make) for shard in shards)
+    import joblib  # its processes neither fork a program with threads nor import the caller's script again
+
+    jobs = (joblib.delayed(_make_shard)(shard, make) for shard in shards)
+    return joblib.Parallel(workers, return_as="generator", backend="loky")(jobs)
+
+
+def _make_shard(items: Sequence[Item], make: Callable[[Item], NDArray[np.float32]]) -> Shard:
     arrays = [make(item) for item in items]
     return np.concatenate(arrays), np.cumsum([len(array) for array in arrays])
 
 
-def _write(path: Path, content: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
-    import io
+def _read(path: Path) -> Shard | None:
+    """A shard that is there and whole."""
+    try:
+        with path.open("rb") as file, np.load(file) as content:
+            return content["values"], content["ends"]
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None
 
+
+def _write(path: Path, content: Shard) -> None:
     file = io.BytesIO()
     np.savez(file, values=content[0], ends=content[1])
     try:

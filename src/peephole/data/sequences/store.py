@@ -60,11 +60,15 @@ def write_part(folder: Path, sequences: Iterable[Pair]) -> Part:
     partial.mkdir(parents=True)
     ends: list[int] = [0]
     first: Pair | None = None
-    answered, wanted = True, 0
+    answered = stepped = True
     try:
         with (partial / "inputs.bin").open("wb") as inputs_file, (partial / "targets.bin").open("wb") as targets_file:
             for inputs, targets in sequences:
-                answered, wanted = answered and len(targets) == 1, wanted + len(targets)
+                answered, stepped = answered and len(targets) == 1, stepped and len(targets) == len(inputs)
+                if not (answered or stepped):
+                    raise ValueError(
+                        f"{len(targets)} targets of {len(inputs)} steps, other than the sequences before it"
+                    )
                 if first is None:
                     first = inputs[:0], targets[:0]
                 for array, like in zip((inputs, targets), first, strict=True):
@@ -73,19 +77,20 @@ def write_part(folder: Path, sequences: Iterable[Pair]) -> Part:
                 inputs_file.write(np.ascontiguousarray(inputs).data)
                 targets_file.write(np.ascontiguousarray(targets).data)
                 ends.append(ends[-1] + len(inputs))
-                if not answered and wanted != ends[-1]:
-                    raise ValueError(f"{len(targets)} targets of {len(inputs)} steps, or one where others have more")
         if first is None:
             raise InputError(f"the {folder.name.replace('_', '-')} part has no sequences; give more data")
         described = {
             "inputs": [first[0].dtype.str, list(first[0].shape[1:])],
             "targets": [first[1].dtype.str, list(first[1].shape[1:])],
+            "sequences": len(ends) - 1,
             "answered": answered,
         }
         write_whole(partial / "ends.bin", np.asarray(ends[1:], dtype=np.int64).tobytes())
         write_whole(partial / "part.json", json.dumps(described).encode())
         partial.replace(folder)
         sync_folder(folder.parent)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({(error.strerror or '').lower()}); make room") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return open_part(folder)
@@ -96,6 +101,8 @@ def open_part(folder: Path) -> Part:
     try:
         described = json.loads((folder / "part.json").read_bytes())
         ends = np.fromfile(folder / "ends.bin", dtype=np.int64)
+        if len(ends) != described["sequences"] or (np.diff(ends, prepend=0) < 0).any():
+            raise InputError(f"{folder / 'ends.bin'}: damaged; {REMEDY}")
         arrays: list[Array] = []
         steps = int(ends[-1])
         counts = {"inputs": steps, "targets": len(ends) if described["answered"] else steps}

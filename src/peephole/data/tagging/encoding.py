@@ -40,7 +40,7 @@ class TaggingEncoding:
     lower: bool
 
     @classmethod
-    def learn(cls, sentences: Sequence[Sentence], data: TaggingData) -> "TaggingEncoding":
+    def learn(cls, sentences: Iterable[Sentence], data: TaggingData) -> "TaggingEncoding":
         """From the sentences of the training part."""
         words: Counter[str] = Counter()
         characters: Counter[str] = Counter()

@@ -7,40 +7,46 @@ from pathlib import Path
 
 from peephole.data.files import read_text
 from peephole.data.tagging.config import CONLLU, TaggingData
-from peephole.data.tagging.rows import ColumnRows, ConlluRows, Rows
-from peephole.data.tagging.sentences import LineError, Reading, Sentence
+from peephole.data.tagging.rows import ColumnRows, ConlluRows, Row, Rows
+from peephole.data.tagging.sentences import LineError, Sentence, Tally
 from peephole.errors import InputError
 
 LOOKED_AT = 1000  # lines that say how a file is written; notes before the first sentence are shorter
 CONLLU_NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 
-def read_files(files: Sequence[Path], data: TaggingData) -> Reading:
-    """All sentences of `files`.
+def read_files(files: Sequence[Path], data: TaggingData, tally: Tally | None = None) -> Iterator[Sentence]:
+    """The sentences of `files` one by one, in the memory of one; `tally` hears of what is no sentence.
 
     Raises:
         InputError: a file that is missing, empty or no text; a malformed line, unless `data.skip` leaves its sentence
-            out; a file in which no word has a label.
+            out; a file in which no word has a label, said at its end.
     """
-    reading = Reading()
+    tally = tally or Tally()
     for file in files:
-        before, without = reading.words, reading.without
         rows = _rows(file, data)
+        words = labelled = 0
         for block in _blocks(file, rows, data.encoding):
+            rows.begin()
             try:
-                _add(reading, file, block, rows, data)
+                found = [(number, rows.read(number, line)) for number, line in block]
             except LineError as error:
                 if not data.skip:
                     raise error.told(file) from None
-                reading.skipped.append(f"{file}, line {error.number}: {error.reason}")
-        words = reading.words - before
+                tally.skipped.append(f"{file}, line {error.number}: {error.reason}")
+                continue
+            tally.passed.update(row.passed for _, row in found if row.passed is not None)
+            kept = [(number, row) for number, row in found if row.passed is None]
+            if kept:
+                words += len(kept)
+                labelled += sum(row.label is not None for _, row in kept)
+                yield _sentence(file, kept, data.missing)
         if not words:
             raise InputError(f"{file}: no sentence in it; expected words with labels, a line each")
-        if reading.without - without == words:
+        if not labelled:
             raise InputError(
                 f"{file}: none of its {words:,} words has a label in {data.column}; expected another --column"
             )
-    return reading
 
 
 def numbered_lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
@@ -89,22 +95,10 @@ def _blocks(file: Path, rows: Rows, encoding: str) -> Iterator[list[tuple[int, s
         yield block
 
 
-def _add(reading: Reading, file: Path, block: list[tuple[int, str]], rows: Rows, data: TaggingData) -> None:
-    words: list[str] = []
-    labels: list[str] = []
-    lines: list[int] = []
-    passed: list[str] = []
-    without = 0
-    for number, line in block:
-        row = rows.read(number, line, len(words))
-        if row.passed is not None:
-            passed.append(row.passed)
-            continue
-        words.append(row.word)
-        labels.append(data.missing if row.label is None else row.label)
-        lines.append(number)
-        without += row.label is None
-    reading.passed.update(passed)
-    if words:
-        reading.without += without
-        reading.sentences.append(Sentence(tuple(words), tuple(labels), file, tuple(lines)))
+def _sentence(file: Path, rows: Sequence[tuple[int, Row]], missing: str) -> Sentence:
+    return Sentence(
+        words=tuple(row.word for _, row in rows),
+        labels=tuple(missing if row.label is None else row.label for _, row in rows),
+        file=file,
+        lines=tuple(number for number, _ in rows),
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from peephole.data.tagging.config import CONLLU, KEYED, TaggingData
 from peephole.data.tagging.sentences import LineError
+from peephole.errors import InputError
 
 WORD, MULTIWORD, EMPTY = re.compile(r"[1-9]\d*"), re.compile(r"\d+-\d+"), re.compile(r"\d+\.\d+")
 DOCUMENT = "-DOCSTART-"  # stands in the place of a word where a document begins (CoNLL 2002, 2003)
@@ -32,8 +33,12 @@ class Rows(ABC):
         """Whether the line says something about its sentence and is no row."""
 
     @abstractmethod
-    def read(self, number: int, line: str, words: int) -> Row:
-        """The row in line `number`, after so many words of its sentence. `LineError` where it is malformed."""
+    def read(self, number: int, line: str) -> Row:
+        """The row in line `number`. `LineError` where it is malformed."""
+
+    def begin(self) -> None:
+        """A new sentence begins."""
+        self.words = 0  # so far
 
 
 class ConlluRows(Rows):
@@ -42,20 +47,23 @@ class ConlluRows(Rows):
     def __init__(self, data: TaggingData) -> None:
         name, _, self.key = ("upos" if data.column == "auto" else data.column).partition(":")
         self.place = CONLLU.index(name) if name in CONLLU else column_place(name, len(CONLLU))
+        if not 0 <= self.place < len(CONLLU):
+            raise InputError(f"--column is {name}, and CoNLL-U has {len(CONLLU)}; expected 1 to {len(CONLLU)}")
         self.name = name if name in CONLLU else CONLLU[self.place]
+        self.begin()
 
     def comment(self, line: str) -> bool:
         return line.startswith("#")
 
-    def read(self, number: int, line: str, words: int) -> Row:
+    def read(self, number: int, line: str) -> Row:
         cells = line.split("\t")
         if len(cells) != len(CONLLU):
             raise LineError(number, f"{len(cells)} columns parted by tabs; expected the {len(CONLLU)} of CoNLL-U")
         for kind, pattern in (("multiword tokens", MULTIWORD), ("empty nodes", EMPTY)):
             if pattern.fullmatch(cells[0]):
                 return Row(passed=kind)
-        if not WORD.fullmatch(cells[0]) or int(cells[0]) != words + 1:
-            raise LineError(number, f"the word's number is {cells[0]!r}; expected {words + 1}")
+        if not WORD.fullmatch(cells[0]) or int(cells[0]) != self.words + 1:
+            raise LineError(number, f"the word's number is {cells[0]!r}; expected {self.words + 1}")
         if not cells[1].strip():
             raise LineError(number, "the column of the word is empty; expected a word")
         label = cells[self.place]
@@ -64,6 +72,7 @@ class ConlluRows(Rows):
             label = next((value for key, _, value in pairs if key == self.key), "_")
         if not label:
             raise LineError(number, f"{self.name} is empty; expected a label, or _ for none")
+        self.words += 1
         # Of the features, none is a value of its own: a word without any is as complete as one with.
         has_none = label == "_" and (self.name not in KEYED or bool(self.key))
         return Row(cells[1], None if has_none else label)
@@ -80,7 +89,7 @@ class ColumnRows(Rows):
     def comment(self, line: str) -> bool:
         return False  # a # is a word here
 
-    def read(self, number: int, line: str, words: int) -> Row:
+    def read(self, number: int, line: str) -> Row:
         cells = line.split("\t") if self.tabs else re.split(" +", line.strip(" "))
         parted = "tabs" if self.tabs else "spaces"
         if cells[0] == DOCUMENT:

@@ -1,5 +1,6 @@
-"""Labelled sentences, and what a reader reports beside them."""
+"""Labelled sentences, and what a reader says beside them."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,27 +21,31 @@ class Sentence:
         """Where the word at `step` stands: `FILE, line N`."""
         return f"{self.file}, line {self.lines[step]}"
 
+    @property
+    def digest(self) -> bytes:
+        """The same for sentences with the same words, and as good as drawn by lot."""
+        return hashlib.sha256("\n".join(self.words).encode()).digest()[:16]
+
 
 @dataclass
-class Reading:
-    """What was read of some files.
+class Tally:
+    """What was read.
 
     Attributes:
-        sentences: in the order of the files.
+        sentences, words: how many.
         passed: lines that are no words, by kind: `multiword tokens`, `empty nodes`, `document marks`.
         skipped: what was left out because it could not be used, each with file, line and reason.
-        without: words whose label is the stand-in, since the file has none for them.
     """
 
-    sentences: list[Sentence] = field(default_factory=list)
+    sentences: int = 0
+    words: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
-    without: int = 0
 
-    @property
-    def words(self) -> int:
-        """How many."""
-        return sum(len(sentence.words) for sentence in self.sentences)
+    def add(self, sentence: Sentence) -> None:
+        """Count a sentence."""
+        self.sentences += 1
+        self.words += len(sentence.words)
 
 
 class LineError(Exception):

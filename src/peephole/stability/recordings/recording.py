@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from peephole.errors import InputError
+from peephole.models.sequence import SequenceModel
 from peephole.nn.exchange import from_torch
 from peephole.nn.recurrent import Recurrent
 from peephole.stability.recordings.passage import Passage, travel
@@ -67,7 +68,12 @@ class _Call:
 
 
 def find_recurrent(module: nn.Module) -> nn.Module:
-    """The one recurrent stack in a module, which may be it itself. `InputError` where there is none, or more."""
+    """The one recurrent stack in a module, which may be it itself. `InputError` where there is none, or more.
+
+    Of a `SequenceModel` it is the one over the sequence: its input layer may have another, over the letters of a word.
+    """
+    if isinstance(module, SequenceModel):
+        return module.recurrent
     if not isinstance(module, nn.Module):
         raise InputError(f"got a {type(module).__name__}; expected a module with a recurrent net in it")
     found = [(name, part) for name, part in module.named_modules() if isinstance(part, RECURRENT)]

@@ -11,12 +11,12 @@ from peephole._version import __version__
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.tasks.comparing.fields import field_named, kinds_of, read_value
+from peephole.tasks.comparing.record import Task
 from peephole.tasks.comparing.result import Comparison, compare
 from peephole.tasks.comparing.training import check_alone, check_net, held, train_into
-from peephole.tasks.config import ProblemTask, TextTask, settings_of
+from peephole.tasks.config import name_of, settings_of
 from peephole.train.contract import Listener, NotFinite
 
-Task = TextTask | ProblemTask
 CELLS: tuple[str, ...] = get_args(kinds_of(ModelConfig)["cell"])
 
 
@@ -59,7 +59,7 @@ def read_cells(words: str, base: ModelConfig) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     for text in texts:
         cell, *changes = text.split(":")
-        where, kinds = f"--cells {text or 'is empty'}", kinds_of(ModelConfig)
+        where, kinds = f"--cells {text or 'is empty'}", kinds_of(type(base))
         if cell not in CELLS:
             raise InputError(f"{where}: no cell {cell!r}; expected cells of {', '.join(CELLS)}, such as lstm,gru")
         values: dict[str, Any] = {"cell": cell}
@@ -134,5 +134,4 @@ def _settings(task: Task) -> dict[str, Any]:
     settings = settings_of(task)
     training = {name: value for name, value in settings.pop("training").items() if name != "seed"}
     model = {name: value for name, value in settings.pop("model").items() if name != "cell"}
-    name = "text" if isinstance(task, TextTask) else task.problem.name
-    return {"experiment": f"compare {name}", "peephole": __version__, **settings, **model, **training}
+    return {"experiment": f"compare {name_of(task)}", "peephole": __version__, **settings, **model, **training}

@@ -10,10 +10,13 @@ from safetensors import SafetensorError, safe_open
 
 from peephole.errors import InputError
 from peephole.runs.folder import Run
-from peephole.tasks.config import ProblemTask, TextTask, problem_task_from, settings_of, task_from
-from peephole.tasks.presets import PRESETS
+from peephole.runs.history import judged, measured_rows
+from peephole.tasks import task_named
+from peephole.tasks.config import ProblemTask, TextTask, settings_of
+from peephole.tasks.examples.settings import ExamplesTask
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 
+Task = TextTask | ProblemTask | ExamplesTask
 BUDGETS = ("steps", "epochs", "minutes")
 
 
@@ -65,10 +68,12 @@ class Record:
         return f"{self.name} {'is training now' if self.training else 'was stopped'}, after step {self.steps:,}{of}"
 
 
-def unit_of(task: TextTask | ProblemTask) -> str:
+def unit_of(task: Task) -> str:
     """What held-out divergences are counted in."""
     if isinstance(task, TextTask):
         return "bits a character"
+    if isinstance(task, ExamplesTask):
+        return task.unit
     return "squared error" if task.problem.valued else "nats"
 
 
@@ -92,15 +97,15 @@ def read_record(folder: Path) -> Record:
     """
     run = Run.open(folder)
     config = run.read_config()
-    task, settings = _task_of(run, config), config["settings"]
+    task, settings = task_named(run).task_from(run), config["settings"]
     if settings.get("net") == "by hand":
         raise InputError(f"{folder}: its weights were set by hand, nothing was trained; leave it out")
     history, training = run.read_history(), run.is_training()
-    measured = [row for row in history if isinstance(row.get("held_out"), int | float)]
+    measured = measured_rows(history)
     if not measured:
         raise InputError(f"{folder}: {_why_nothing(run, history, training)}")
     unit = unit_of(task)
-    kept = measured[-1] if task.training.keep == "last" else min(measured, key=lambda row: row["held_out"])
+    kept = measured[-1] if task.training.keep == "last" else min(measured, key=judged)
     last = history[-1]
     total, ended = _budget(run, task)
     return Record(
@@ -124,15 +129,6 @@ def read_record(folder: Path) -> Record:
     )
 
 
-def _task_of(run: Run, config: dict[str, Any]) -> TextTask | ProblemTask:
-    name, settings = config["task"], config["settings"]
-    if name == "text":
-        return task_from(settings, run.config_path)
-    if name in PRESETS:
-        return problem_task_from(name, settings, run.config_path)
-    raise InputError(f"{run.folder}: a run of the task {name!r}; this version knows text, {', '.join(PRESETS)}")
-
-
 def _why_nothing(run: Run, history: list[dict[str, Any]], training: bool) -> str:
     after = f"after step {history[-1]['step']:,}" if history else "in its first steps"
     if training:
@@ -142,7 +138,7 @@ def _why_nothing(run: Run, history: list[dict[str, Any]], training: bool) -> str
     return f"ended {after}, before its first measurement; go on with: peephole train --resume {run.folder}"
 
 
-def _budget(run: Run, task: TextTask | ProblemTask) -> tuple[int | None, bool]:
+def _budget(run: Run, task: Task) -> tuple[int | None, bool]:
     """Steps of the budget, and whether patience ended it sooner; of a budget in minutes the checkpoint knows."""
     checkpoint = find_checkpoint(run.checkpoint_folder)
     try:

@@ -12,10 +12,10 @@ from peephole.models.sequence import SequenceModel
 from peephole.nn.explanation import explain_backend
 from peephole.runs.folder import Run, process_rank
 from peephole.runs.rows import Rows
-from peephole.tasks.config import ProblemTask, TextTask, settings_of
+from peephole.tasks import task_class
+from peephole.tasks.comparing.record import Task
+from peephole.tasks.config import name_of, settings_of
 from peephole.tasks.model import TaskModel
-from peephole.tasks.problem import ProblemModel
-from peephole.tasks.text import TextModel
 from peephole.train.config import LoopConfig
 from peephole.train.contract import Listener
 
@@ -55,7 +55,7 @@ def held(folder: Path, settings: Mapping[str, Any]) -> Iterator[Rows]:
             raise
 
 
-def train_into(task: TextTask | ProblemTask, folder: Path, listener: Listener) -> None:
+def train_into(task: Task, folder: Path, listener: Listener) -> None:
     """Train `task` in `folder` to the end of its budget: from the beginning, or from where a run there was stopped.
 
     Raises:
@@ -65,12 +65,12 @@ def train_into(task: TextTask | ProblemTask, folder: Path, listener: Listener) -
     _model(task, folder).fit(listener)
 
 
-def _model(task: TextTask | ProblemTask, folder: Path) -> TaskModel:
+def _model(task: Task, folder: Path) -> TaskModel:
+    kind: Any = task_class(name_of(task))
     if not (folder / "config.json").is_file():
-        return TextModel.create(task, folder) if isinstance(task, TextTask) else ProblemModel.create(task, folder)
+        return kind.create(task, folder)
     run = Run.open(folder)
     config = run.read_config()
-    name = "text" if isinstance(task, TextTask) else task.problem.name
-    if config["task"] != name or config["settings"] != json.loads(json.dumps(settings_of(task))):
+    if config["task"] != name_of(task) or config["settings"] != json.loads(json.dumps(settings_of(task))):
         raise InputError(f"{folder}: holds a run of other settings; move it away, or choose another --out")
-    return TextModel.resume(run) if isinstance(task, TextTask) else ProblemModel.resume(run)
+    return kind.resume(run)

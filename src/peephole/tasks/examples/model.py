@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,11 @@ from peephole.tasks.config import settings_of, task_of_settings
 from peephole.tasks.examples.answer import Answer
 from peephole.tasks.examples.objective import ExamplesObjective
 from peephole.tasks.examples.scores import Metrics, Scores
-from peephole.tasks.examples.settings import ExamplesTask
 from peephole.tasks.model import TaskModel, load_weights
 from peephole.train.checkpoint import find_checkpoint
 from peephole.train.contract import Batches
 from peephole.train.machine import check_machine
-from peephole.writing import write_whole
+from peephole.writing import sync_folder, write_whole
 
 MEASURED = 512  # held-out sequences measured while training, at most
 EXAMINED_STEPS = 200  # of each sequence that the stability laboratory looks at
@@ -48,7 +47,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     divergence, and scores. The rest is the same for all of them.
     """
 
-    settings: ClassVar[type[ExamplesTask]]
+    settings: ClassVar[Any]  # the kind of `ExamplesTask` that it has
     items: ClassVar[str] = "sequences"  # what a sequence is, in the plural
 
     def __init__(self, run: Run, task: Any, encoding: Any) -> None:
@@ -61,7 +60,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     @staticmethod
     def prepare(data: Any, folder: Path) -> Encoding:
         """Read the files that `data` names and write the parts `train`, `held_out` and, where there is one, `test`
-        into `folder`, which appears only when it is whole. Shards of work stay in `.shards` beside it until then.
+        into `folder`, which is empty. Shards of work that is not done stay in `.shards` beside it.
 
         Raises:
             InputError: a file that cannot be used, or a part without sequences.
@@ -77,8 +76,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         """An untrained net for `task.net`, drawn with torch's generator as it is."""
         raise NotImplementedError
 
-    def divergence(self, outputs: Tensor, batch: SequenceBatch) -> Tensor:
-        """Sum over the targets of a batch that count."""
+    def divergence(self, outputs: Tensor, batch: Any) -> Tensor:
+        """Sum over the targets of a batch, with its `targets` and `weights`, that count."""
         raise NotImplementedError
 
     def errors(self, outputs: Tensor, batch: SequenceBatch) -> float | None:
@@ -108,7 +107,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     # --- runs ---
 
     @classmethod
-    def create(cls, task: Any, out: Path | str) -> Self:
+    def create(cls, task: Any, out: Path | str) -> "ExamplesModel":
         """A new run in `out` with its data prepared and an untrained net; `fit` trains it.
 
         Raises:
@@ -133,7 +132,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         return found
 
     @classmethod
-    def open(cls, run: Run) -> Self:
+    def open(cls, run: Run) -> "ExamplesModel":
         """The net of a finished or interrupted run: its kept weights, or those of its newest checkpoint."""
         task = cls.task_from(run)
         found = cls(run, task, cls._read_encoding(run, task))
@@ -141,7 +140,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         return found
 
     @classmethod
-    def resume(cls, run: Run) -> Self:
+    def resume(cls, run: Run) -> "ExamplesModel":
         """A run to go on training, killed at whatever moment: data that was not read whole is read again."""
         task = cls.task_from(run)
         if task.net != "mlp" and not process_rank() and not (run.data_folder.exists() and run.encoding_path.exists()):
@@ -150,13 +149,23 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         return cls(run, task, cls._read_encoding(run, task))
 
     @classmethod
+    def defaults(cls) -> Any:
+        """The settings that are used where nothing else is said."""
+        return cls.settings()  # pyright: ignore[reportCallIssue]
+
+    @classmethod
     def task_from(cls, run: Run) -> Any:
         """The settings of a run."""
         return task_of_settings(cls.settings, run.read_config()["settings"], run.config_path)
 
     @classmethod
     def _prepare(cls, run: Run, task: Any) -> None:
-        encoding = cls.prepare(task.data, run.data_folder)
+        partial = run.folder / ".data.partial"  # the folder data is there whole or not at all
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        encoding = cls.prepare(task.data, partial)
+        partial.replace(run.data_folder)
+        sync_folder(run.folder)
         write_whole(run.encoding_path, (json.dumps(encoding.as_dict(), ensure_ascii=False) + "\n").encode())
 
     @classmethod
@@ -221,6 +230,17 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         """What the loop trains on."""
         training = self.task.training
         return LengthBatches(self.part("train"), training.batch_size, training.seed, rank, world_size, self.change())
+
+    def part_batches(self, name: str, most: int) -> list[SequenceBatch]:
+        """At most so many batches of a part, from all over it."""
+        rows = self.task.training.batch_size
+        return [batch for _, batch in in_order(self.part(name), rows, rows * most)][:most]
+
+    @property
+    def examples(self) -> int:
+        """How many targets there are to learn from in all."""
+        part = self.part("train")
+        return len(part) if part.answered else len(part.targets)
 
     # --- training ---
 
@@ -308,7 +328,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         end = max(min(sequences, len(order)), round(0.9 * len(order)))
         numbers = order[max(0, end - sequences) : end]
         shortest = int(lengths[numbers].min())
-        wanted = min([shortest, EXAMINED_STEPS if steps is None else steps, *([] if most is None else [most])])
+        wanted = min(shortest, EXAMINED_STEPS if steps is None else steps)
+        wanted = wanted if most is None else min(wanted, most)
         if wanted < 2:
             raise InputError(f"held-out sequences have {shortest} steps; nothing flows through time in so few")
         batch = self.cut(part, numbers, wanted)
@@ -323,7 +344,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
 
     # --- scores ---
 
-    def mlp(self) -> Self | None:
+    def mlp(self) -> "ExamplesModel | None":
         """The mlp beside this net, in a run folder within this run's, made if it is not there yet."""
         if not self.task.baseline:
             return None

@@ -8,13 +8,14 @@ from typing import Any
 from peephole._version import __version__
 from peephole.errors import InputError
 from peephole.runs.folder import Run
+from peephole.runs.history import judged
 from peephole.runs.rows import Row
-from peephole.tasks.comparing.record import in_unit, unit_of
+from peephole.tasks.comparing.record import Task, in_unit, unit_of
 from peephole.tasks.comparing.training import check_alone, check_net, held, train_into
-from peephole.tasks.config import TextTask, settings_of
+from peephole.tasks.config import name_of, settings_of
 from peephole.tasks.sweeping.choosing import Chooser, How
 from peephole.tasks.sweeping.result import Sweep, Trial, in_order, told
-from peephole.tasks.sweeping.space import Dimension, Task, apply
+from peephole.tasks.sweeping.space import Dimension, apply
 from peephole.train.contract import Listener, NotFinite
 
 
@@ -141,7 +142,7 @@ class _Attempt(Listener):
         history = self._history() if state != "refused" else []
         measured = [row for row in history if "held_out" in row]
         last = self.task.training.keep == "last" and bool(measured)
-        kept = measured[-1] if last else min(measured, key=lambda row: row["held_out"], default={})
+        kept = measured[-1] if last else min(measured, key=judged, default={})
         return {
             "values": self.values,
             "state": state,
@@ -174,7 +175,6 @@ def _trial(place: int, row: Row, folder: Path, unit: str) -> Trial:
 def _settings(task: Task, space: Sequence[Dimension], how: How, minutes: float | None) -> dict[str, Any]:
     """What a trial depends on beside its number."""
     settings = settings_of(task)
-    name = "text" if isinstance(task, TextTask) else task.problem.name
     search = {"over": [each.text for each in space], "how": how, "minutes in all": minutes}
     parts = {**settings.pop("model"), **settings.pop("training")}
-    return {"experiment": f"sweep {name}", "peephole": __version__, **search, **settings, **parts}
+    return {"experiment": f"sweep {name_of(task)}", "peephole": __version__, **search, **settings, **parts}

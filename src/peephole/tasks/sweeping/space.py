@@ -9,7 +9,7 @@ from typing import Any
 
 from peephole.errors import InputError
 from peephole.tasks.comparing.fields import field_named, kinds_of, number_kind, read_value, spell
-from peephole.tasks.config import ProblemTask, TextTask
+from peephole.tasks.comparing.record import Task
 
 # Options that are not swept, and why.
 BUDGETS = dict.fromkeys(("steps", "epochs", "minutes"), "who trains longer wins, give every trial the same")
@@ -21,7 +21,6 @@ REFUSED = {**BUDGETS, **MACHINE, "evaluate_every": "trials are measured side by 
 MOST_CHECKED = 4096  # combinations that are tried out before anything is trained
 
 Value = bool | int | float | str | None
-Task = TextTask | ProblemTask
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One look into a net: gates, states and the gradients' way back, on the watched sequences, nothing changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from peephole.errors import InputError
 from peephole.inside.effect_running import evaluating
 from peephole.inside.trace import trace
 from peephole.inside.traced import TracedLayer
+from peephole.models.heads import Pooled
 from peephole.models.sequence import SequenceModel
 from peephole.models.static import StaticModel
 from peephole.spec import CellSpec
@@ -49,6 +50,10 @@ def _recurrent(model: SequenceModel, sequences: WatchedSequences) -> tuple[Layer
     """One run says at which times there is a divergence; a second has a copy of the rows for each target, so that one
     backward carries the gradients of all of them.
     """
+    if isinstance(model.head, Pooled):  # one answer: what is sent back from time t is what it takes from y(t)
+        head, whole = model.head, sequences.divergence
+        sequences = replace(sequences, divergence=lambda y: whole(head(y)))
+        model = model.headless()
     given = sequences.begun(model)
     logits = model(**given)[0]
     if not bool(torch.isfinite(logits).all()):
@@ -91,7 +96,8 @@ def _pull(
     weights: dict[str, Tensor] = {
         name: nn.Parameter(value.detach(), requires_grad=False) for name, value in model.named_parameters()
     }
-    with torch.enable_grad(), trace(model, gradients=bool(targets)) as seen:
+    over_the_sequence = nn.ModuleDict({"recurrent": model.recurrent})  # the input layer may have a net of its own
+    with torch.enable_grad(), trace(over_the_sequence, gradients=bool(targets)) as seen:
         output = functional_call(model, weights, kwargs={**arguments, "states": leaves})[0]
         if targets:
             sent = torch.zeros_like(output)

@@ -1,0 +1,1 @@
+"""Series of numbers over time: tables to series, their clock, and windows cut from them. No nets."""

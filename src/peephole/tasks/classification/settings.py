@@ -1,0 +1,116 @@
+"""The settings of classification. Imports nothing heavy: the command line reads it for its help."""
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+from peephole.data.classification.config import ClassificationData
+from peephole.errors import InputError
+from peephole.models.config import WholeConfig
+from peephole.tasks.examples.settings import ExamplesTask
+from peephole.train.config import PassesConfig
+
+
+@dataclass(frozen=True)
+class ClassificationNet(WholeConfig):
+    """The net: recurrent layers over the sequence, pooled over time, one answer."""
+
+    # Recurrent cell. With little data the gru, which has fewer weights, learnt more surely on folds of three sets.
+    cell: Literal["lstm", "gru", "rnn"] = "gru"
+
+    # Recurrent layers. A second one cost twice the time and gained nothing on folds.
+    layers: int = 1
+
+    # Units per layer and direction. Twice as many gained nothing on folds.
+    hidden_size: int = 96
+
+    # Width of a character's learned vector; of numbers, of the filters of --kernel.
+    embedding_size: int = 32
+
+    # Share of what the answer is made of that is dropped while training.
+    dropout: float = 0.2
+
+    # How the steps become one answer: the last, or their mean, most, both, or a mean with learned weights. The mean
+    # hears every step; last suits what is decided at the end.
+    pool: Literal["last", "mean", "max", "mean-max", "attention"] = "mean"
+
+    # Steps that a learned filter before the recurrent layers reads at once; 0: none. For sequences of a thousand steps
+    # and more, with a --stride.
+    kernel: int = 0
+
+    # Steps between two places of the filter: the recurrent layers read one in so many.
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel < 0:
+            raise InputError(f"--kernel is {self.kernel}; expected steps, or 0 for no filter")
+        if not 1 <= self.stride <= max(1, self.kernel):
+            raise InputError(f"--stride is {self.stride}; expected 1 to the steps of --kernel, {max(1, self.kernel)}")
+
+
+@dataclass(frozen=True)
+class ClassificationTraining(PassesConfig):
+    """How to train: passes over the sequences, more of them where there are few."""
+
+    # Budget in passes over the training data. Ten taught some thousand recordings all that they had to say.
+    epochs: float | None = 10.0
+
+    # With --epochs, take so many steps at least: ten passes over a few dozen sequences are too few updates to learn
+    # anything. 0: --epochs alone counts.
+    fewest_steps: int = 600
+
+    # Sequences trained together.
+    batch_size: int = 32
+
+    # Share of the steps that is cut away at the ends, at most, another one each time. 0 where the order of what
+    # happens in the whole sequence matters.
+    cut: float = 0.3
+
+    # Share by which time is stretched or pressed, at most, another one each time.
+    stretch: float = 0.0
+
+    # Deviation of the noise added to numbers while training, in units of each feature's own.
+    input_noise: float = 0.3
+
+    # Share of the steps that is hidden at most, in two stretches. None: a fifth in recordings, nothing elsewhere.
+    hide_steps: float | None = None
+
+    # Share of the features beside each other that is hidden at most, twice. None: a fifth in recordings, where they
+    # are bands of sound, nothing elsewhere.
+    hide_features: float | None = None
+
+    # What a sequence counts: each the same, or as much the rarer its label is, so that all labels count alike.
+    class_weights: Literal["none", "balanced"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("cut", "stretch", "hide_steps", "hide_features"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share < 1:
+                raise InputError(f"--{name.replace('_', '-')} is {share}; expected 0 to below 1")
+        if not 0 <= self.input_noise < float("inf"):
+            raise InputError(f"--input-noise is {self.input_noise}; expected 0 or more")
+        if self.fewest_steps < 0:
+            raise InputError(f"--fewest-steps is {self.fewest_steps}; expected 0 or more")
+
+    def budget_steps(self, windows_per_epoch: int) -> int | None:
+        steps = super().budget_steps(windows_per_epoch)
+        return max(self.fewest_steps, steps) if self.epochs is not None and steps is not None else steps
+
+
+@dataclass(frozen=True)
+class ClassificationTask(ExamplesTask):
+    """A label for a sequence."""
+
+    name: ClassVar[str] = "classification"
+    unit: ClassVar[str] = "nats"
+
+    data: ClassificationData = field(default_factory=ClassificationData)
+    model: ClassificationNet = field(default_factory=ClassificationNet)
+    training: ClassificationTraining = field(default_factory=ClassificationTraining)
+
+    def __post_init__(self) -> None:
+        data = self.data
+        if not (data.held_out or data.folds or data.held_out_share) and self.training.keep != "last":
+            # Nothing is held out to choose by: those that did best on what they learned from would be chosen
+            object.__setattr__(self, "training", replace(self.training, keep="last"))

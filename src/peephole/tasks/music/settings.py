@@ -1,0 +1,64 @@
+"""The settings of music. Imports nothing heavy: the command line reads it for its help."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from peephole.data.music.config import MusicData
+from peephole.errors import InputError
+from peephole.models.config import ModelConfig
+from peephole.tasks.examples.settings import ExamplesTask
+from peephole.train.config import PassesConfig
+
+
+@dataclass(frozen=True)
+class MusicNet(ModelConfig):
+    """The net: recurrent layers in one direction, as what comes next must not be known."""
+
+    # Recurrent cell.
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+
+    # Recurrent layers.
+    layers: int = 1
+
+    # Units per layer.
+    hidden_size: int = 300
+
+    # Width of the learned vector of a voice's note; chords are read as they are.
+    embedding_size: int = 128
+
+    # Share of the last layer's outputs dropped while training.
+    dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class MusicTraining(PassesConfig):
+    """How to train."""
+
+    # Budget in passes over the pieces.
+    epochs: float | None = 80
+
+    # Pieces trained together.
+    batch_size: int = 8
+
+    # Size of the steps at their largest.
+    learning_rate: float = 5e-3
+
+    # Every piece is moved by at most so many semitones up or down, another number each time; 0: never.
+    transpose: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.transpose <= 24:
+            raise InputError(f"--transpose is {self.transpose}; expected 0 to 24 semitones")
+
+
+@dataclass(frozen=True)
+class MusicTask(ExamplesTask):
+    """What sounds next."""
+
+    name: ClassVar[str] = "music"
+    unit: ClassVar[str] = "nats"
+
+    data: MusicData = field(default_factory=MusicData)
+    model: MusicNet = field(default_factory=MusicNet)
+    training: MusicTraining = field(default_factory=MusicTraining)

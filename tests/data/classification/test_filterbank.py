@@ -1,0 +1,49 @@
+"""Recordings as frames: the right bands, other rates, nothing to hear."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from peephole.data.classification.filterbank import Filterbank, read_samples, resampled, sound_of
+from peephole.errors import InputError
+
+soundfile = pytest.importorskip("soundfile")
+pytest.importorskip("kaldi_native_fbank")
+
+
+def tone(frequency: float, rate: int, seconds: float = 0.3) -> np.ndarray:
+    steps = np.arange(round(rate * seconds)) / rate
+    return (0.3 * np.sin(2 * np.pi * frequency * steps)).astype(np.float32)
+
+
+def test_a_tone_is_loudest_in_its_band() -> None:
+    bank = Filterbank(8000, bands=20)
+    low, high = bank.frames(tone(300, 8000), 8000), bank.frames(tone(2500, 8000), 8000)
+    assert low.shape == high.shape == (30, 20)
+    assert low.dtype == np.float32
+    assert low.mean(axis=0).argmax() < 6
+    assert high.mean(axis=0).argmax() > 14
+
+
+def test_the_same_sound_at_another_rate(tmp_path: Path) -> None:
+    bank = Filterbank(8000, bands=20)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([tone(1000, 22050)] * 2, axis=1), 22050)
+    assert sound_of(tmp_path / "stereo.wav") == (6615, 22050)
+    samples, rate = read_samples(tmp_path / "stereo.wav")
+    assert rate == 22050
+    assert len(resampled(samples, rate, 8000)) == 2400
+    # The tone's band; far from it a filter leaves different traces.
+    apart = bank.of(tmp_path / "stereo.wav")[5:-5] - bank.frames(tone(1000, 8000), 8000)[5:-5]
+    band = int(bank.frames(tone(1000, 8000), 8000).mean(axis=0).argmax())
+    assert float(np.abs(apart[:, band]).max()) <= 0.05
+
+
+def test_nothing_to_hear(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "empty.wav", np.empty(0, np.float32), 8000)
+    assert sound_of(tmp_path / "empty.wav") == (0, 8000)
+    assert Filterbank(8000).of(tmp_path / "empty.wav").shape == (0, 40)
+    (tmp_path / "torn.wav").write_bytes(b"RIFF")
+    for read in (sound_of, read_samples):
+        with pytest.raises(InputError, match=r"torn\.wav: cannot be read"):
+            read(tmp_path / "torn.wav")
