@@ -36,7 +36,7 @@ def write(file: Path, count: int, seed: int) -> Path:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tagging")
-    for name, count in (("train", 60), ("test", 12)):
+    for name, count in (("train", 60), ("held-out", 6), ("test", 12)):
         write(folder / f"{name}.txt", count, count)
     (folder / "words.txt").write_text("the\nold\ndog\nsees\na\ntree\n\nthis\nhouse\n")
     return folder
@@ -44,7 +44,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(cli: Cli, files: Path) -> Any:
-    words = ["--test", files / "test.txt", "--steps", 12, "--learning-rate", 0.02, "--baseline", "--out", files / "run"]
+    parts = ["--held-out", files / "held-out.txt", "--test", files / "test.txt"]
+    words = [*parts, "--steps", 12, "--learning-rate", 0.02, "--baseline", "--out", files / "run"]
     return cli("train", "tagging", files / "train.txt", *TINY, *words)
 
 
@@ -63,9 +64,10 @@ def test_the_names_on_the_command_line_are_those_of_the_tasks() -> None:
 def test_training_says_what_there_is_and_what_came_of_it(trained: Any, files: Path) -> None:
     assert trained.code == 0, trained.err
     lines = trained.err.splitlines()
-    assert lines[0] == "54 sentences to train on, 6 held out, 12 to test on"
-    assert [line for line in lines if "parameters" in line][0].startswith("lstm 1×6, both directions, ")
-    assert [line for line in lines if "parameters" in line][1].startswith("mlp of 6 hidden units, no recurrence, ")
+    assert lines[0] == "60 sentences to train on, 6 held out, 12 to test on"
+    net, mlp = (line for line in lines if "parameters" in line)
+    assert net.startswith("lstm 1×6, both directions, ")
+    assert mlp.startswith("mlp of 6 hidden units, no recurrence, ")
     assert sum(line.endswith("% of the steps of a batch are padding") for line in lines) == 2
     assert any("nats a word" in line and "% right" in line for line in lines)
     first, header, *rows = trained.out.splitlines()
@@ -157,9 +159,9 @@ def test_data_that_is_gone_is_said_and_made_again(cli: Cli, run: Path) -> None:
     ("content", "message"),
     [
         (None, "no such file"),
-        ("", "no sentences"),
+        ("", "no sentence in it"),
         ("the\tD\nold\n\n", "line 2"),
-        ("the\tD\n\n", "the held-out part has no"),
+        ("the\tD\n\n", "can be held out"),
         (b"the\tD\nt\xe9te\tN\n\n", "utf-8"),
     ],
     ids=["missing", "empty", "malformed", "one sentence", "another encoding"],

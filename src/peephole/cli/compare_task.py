@@ -1,6 +1,7 @@
 """The options of a command that trains many runs of one task: its own, and those that `peephole train` has for it."""
 
 import dataclasses
+import typing
 from dataclasses import dataclass, field, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,6 @@ from peephole.cli.parsing import bare, first_paragraph, parse, retyped, unescape
 from peephole.cli.train_text import Text
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
-from peephole.tasks.comparing.fields import kinds_of
 from peephole.train.config import LoopConfig, TrainingConfig
 from peephole.train.curriculum import SizedTraining
 
@@ -76,10 +76,10 @@ def in_minutes(training: LoopConfig, minutes: float | None) -> LoopConfig:
 
 def _hidden(part: Any, name: str) -> Any:
     """The same settings, without an option of that name where there is one."""
-    kinds = kinds_of(type(part))
-    if name not in kinds:
+    hints = typing.get_type_hints(type(part))
+    if name not in hints:
         return part
-    return retyped(part, name, Annotated[kinds[name], tyro.conf.Fixed, tyro.conf.Suppress])
+    return retyped(part, name, Annotated[hints[name], tyro.conf.Fixed, tyro.conf.Suppress])
 
 
 def _task(name: str, defaults: Defaults, options: Any) -> "Task":

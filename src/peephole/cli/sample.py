@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from peephole.cli.by_task import task_of
 from peephole.cli.parsing import emit, parse, unescape
 from peephole.errors import InputError
 from peephole.generate.config import Sampling
@@ -44,6 +45,10 @@ class Sample:
 
 def run(words: list[str]) -> int:
     """Print the text as it is written; several texts one after another."""
+    if task_of(words) == "music":
+        from peephole.cli.sample_music import run as of_music
+
+        return of_music(words)
     options = parse(Sample, "sample", words, DESCRIPTION)
     if options.beams is not None:
         return _search(options)

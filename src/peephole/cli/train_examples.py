@@ -72,7 +72,7 @@ def _options(task: str, kind: "type[ExamplesModel]", words: list[str]) -> type:
     training = usual.training
     flags = {word.split("=")[0] for word in words}
     if flags & {"--resume", *(f"--{name}" for name in training.budgets())}:
-        training = replace(training, **dict.fromkeys(training.budgets()))
+        training = replace(training, **dict.fromkeys(training.budgets()), fewest_steps=0)
     data = with_files(usual.data)
     return make_dataclass(
         f"Train{task.title()}",

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def judged(measured: Mapping[str, Any]) -> float:
-    """What decides between weights, the lower the better: `judged`, such as a share of errors, else `held_out`."""
-    return measured["judged"] if "judged" in measured else measured["held_out"]
+def judged(measured: Mapping[str, Any]) -> tuple[float, float]:
+    """What decides between weights, the lower the better: `judged`, such as a share of errors, and where that is the
+    same, or there is none, the divergence `held_out`.
+    """
+    return measured.get("judged", measured["held_out"]), measured["held_out"]
 
 
 def measured_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -165,13 +165,22 @@ class PassesConfig(LoopConfig):
     # Budget in passes over the training data.
     epochs: float | None = None
 
+    # With --epochs, take so many steps at least: some passes over a few hundred sequences are too few updates to learn
+    # anything. 0: --epochs alone counts.
+    fewest_steps: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fewest_steps < 0:
+            raise InputError(f"--fewest-steps is {self.fewest_steps}; expected 0 or more")
+
     @classmethod
     def budgets(cls) -> tuple[str, ...]:
         return ("steps", "epochs", "minutes")
 
     def budget_steps(self, windows_per_epoch: int) -> int | None:
         if self.epochs is not None:
-            return max(1, round(self.epochs * windows_per_epoch))
+            return max(1, self.fewest_steps, round(self.epochs * windows_per_epoch))
         return self.steps
 
 

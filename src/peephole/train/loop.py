@@ -243,10 +243,11 @@ class _Training:
             measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
         if not math.isfinite(measured["held_out"]):
             raise self._died(f"the divergence on held-out data became {measured['held_out']}", progress.step)
-        value = judged(measured)
-        improved = value < progress.best
+        found = judged(measured)
+        improved = found < (progress.best, progress.best_held_out)
         if improved:
-            progress.best, progress.best_step, progress.since_best = value, progress.step, 0
+            progress.best, progress.best_held_out = found
+            progress.best_step, progress.since_best = progress.step, 0
         else:
             progress.since_best += 1
             if self.config.schedule == "plateau":

@@ -21,7 +21,8 @@ class Progress:
     minutes: float | None = None  # the budget that `total` was made of
     counted: int = 0  # characters seen
     seconds: float = 0.0
-    best: float = math.inf
+    best: float = math.inf  # what decides, of the best measurement
+    best_held_out: float = math.inf  # its divergence, which decides where errors are as many
     best_step: int = 0
     since_best: int = 0
     plateau_share: float = 1.0

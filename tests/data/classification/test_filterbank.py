@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peephole.data.classification.filterbank import Filterbank, read_samples, resampled, sound_of
+from peephole.data.classification.filterbank import Filterbank, read_samples, resampled, silent, sound_of
 from peephole.errors import InputError
 
 soundfile = pytest.importorskip("soundfile")
@@ -43,6 +43,14 @@ def test_nothing_to_hear(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.empty(0, np.float32), 8000)
     assert sound_of(tmp_path / "empty.wav") == (0, 8000)
     assert Filterbank(8000).of(tmp_path / "empty.wav").shape == (0, 40)
+    soundfile.write(tmp_path / "click.wav", np.ones(39, np.float32), 8000)
+    (tmp_path / "nothing.wav").touch()
+    reasons = [silent(tmp_path / f"{name}.wav", 10.0) for name in ("empty", "nothing", "click")]
+    assert reasons == ["no samples", "no samples", "only 39 samples"]
+    assert Filterbank(8000).of(tmp_path / "click.wav").shape == (0, 40)
+    soundfile.write(tmp_path / "click.wav", np.ones(40, np.float32), 8000)
+    assert silent(tmp_path / "click.wav", 10.0) is None
+    assert Filterbank(8000).of(tmp_path / "click.wav").shape == (1, 40)
     (tmp_path / "torn.wav").write_bytes(b"RIFF")
     for read in (sound_of, read_samples):
         with pytest.raises(InputError, match=r"torn\.wav: cannot be read"):

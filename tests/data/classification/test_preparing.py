@@ -72,7 +72,7 @@ def test_recordings_that_are_empty_or_of_another_rate_are_named(
     assert encoding.filterbank is not None
     assert encoding.filterbank.rate == 8000
     assert [len(open_part(tmp_path / "data" / part)) for part in ("train", "held_out", "test")] == [4, 2, 2]
-    assert f"1 sequences skipped: {tmp_path / '0_9.wav'} (no samples)" in caplog.text
+    assert f"skipped 1 of the sequences: {tmp_path / '0_9.wav'} (no samples)" in caplog.text
     assert "2 recordings of another rate are resampled to 8,000 Hz" in caplog.text
 
 

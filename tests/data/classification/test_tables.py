@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from peephole.data.classification.config import ClassificationData
-from peephole.data.classification.tables import feature_names, read_table
+from peephole.data.classification.table_columns import feature_names
+from peephole.data.classification.tables import read_table
 from peephole.errors import InputError
 
 LONG = "sequence,time,x,y,label\n1,0,1,10,a\n1,1,2,20,a\n2,0,3,30,b\n"
@@ -81,4 +82,6 @@ def test_heads_that_cannot_be_used(tmp_path: Path) -> None:
     assert "two columns are called 'x'" in refusal(written(tmp_path, "label,x,x\na,1,2\n"))
     assert "no column left" in refusal(written(tmp_path, "label,x\na,1\n"), ignore=("x",))
     assert "no column 'z' to ignore" in refusal(written(tmp_path, "label,x\na,1\n"), ignore=("z",))
+    assert "no column 'sequence', though one has times" in refusal(written(tmp_path, "time,x,label\n0,1,a\n1,2,a\n"))
+    assert "no column 'id'" in refusal(written(tmp_path, "x,label\n1,a\n"), sequence_column="id")
     assert "an empty table" in refusal(written(tmp_path, ""))

@@ -63,8 +63,20 @@ def test_voices_from_the_highest_down_or_as_columns(tmp_path: Path) -> None:
     encoding = prepare(MusicData((columns,), notes="voices"), tmp_path / "columns")
     assert (encoding.voices, encoding.in_columns) == (2, True)
     assert open_part(tmp_path / "columns" / "train").targets.tolist() == [40, 0, 0, 52]
+    from_midi = encoding.fitted(Piece("b.mid", ((72, 60, 50), (60,), ()), None, False))
+    assert from_midi.chords == ((72, 50), (60, -1), (-1, -1))
     with pytest.raises(InputError, match=r"new, step 1: 1 voices; expected 2, as in training"):
         encoding.symbols([(60,)], "new")
+
+
+def test_columns_are_voices_where_their_order_says_something(tmp_path: Path) -> None:
+    for name, first, wanted in [("rising", [50, 60], False), ("falling", [60, 50], False), ("rest", [60, -1], True)]:
+        second = [first[0] + 1, first[1] if first[1] < 0 else first[1] + 1]
+        path = saved(tmp_path / f"{name}.json", [[first, second]] * 3)
+        found = prepare(MusicData((path,), notes="voices"), tmp_path / name)
+        assert (found.in_columns, found.voices) == (wanted, 2), name
+    crossing = saved(tmp_path / "crossing.json", [[[60, 50], [55, 58]]] * 3)
+    assert prepare(MusicData((crossing,), notes="voices"), tmp_path / "crossing").in_columns
 
 
 def test_melody_and_bass_stay_where_there_are_too_many_notes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -172,7 +172,7 @@ def test_nothing_is_changed(gradients: bool, caplog: pytest.LogCaptureFixture) -
     model = model_of(dropout=0.5, recurrent_dropout=0.2, zoneout=0.1, weight_drop=0.1).train()
     model.head.eval()
     if gradients:
-        model(sequences_of().arguments["symbols"])[0].sum().backward()
+        model(sequences_of().arguments["inputs"])[0].sum().backward()
     before = everything(model)
     look(model, sequences_of(STEPS, 4))
     after = everything(model)
@@ -231,12 +231,12 @@ def test_hidden_layers_of_a_static_net() -> None:
 
 def test_sequences_of_a_task_leave_states_of_one_moment_out() -> None:
     symbols = torch.arange(10)[:, None]
-    given = {"symbols": symbols, "states": (torch.ones(1),), "resets": None}
+    given = {"inputs": symbols, "states": (torch.ones(1),), "resets": None}
     made = WatchedSequences.of(given, lambda logits: logits.sum())
     assert made.warm == 5
-    assert list(made.arguments) == ["symbols"]
+    assert list(made.arguments) == ["inputs"]
     assert made.targets == 8
-    small = WatchedSequences.of({"symbols": symbols}, lambda logits: logits.sum(), batch_size=4)
+    small = WatchedSequences.of({"inputs": symbols}, lambda logits: logits.sum(), batch_size=4)
     assert (small.warm, small.targets) == (0, 2)
     assert WatchedSequences.of(given, lambda logits: logits.sum(), batch_size=1).targets == 1
 

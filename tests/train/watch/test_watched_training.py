@@ -200,7 +200,7 @@ def test_a_short_held_out_text_is_looked_at_in_shorter_pieces(tmp_path: Path, bo
         model = TextModel.create(text(book, held_out=share, batch_size=2), tmp_path / f"{share}")
         watched = model.watched()
         assert watched is not None
-        assert tuple(watched.arguments["symbols"].shape) == (steps, 4)
+        assert tuple(watched.arguments["inputs"].shape) == (steps, 4)
         assert watched.warm == steps // 2
 
 
@@ -214,7 +214,7 @@ def test_problems_are_looked_at_on_examples_of_their_size(tmp_path: Path, proble
     model.fit()
     rows = [row["watch"] for row in model.run.read_history() if "watch" in row]
     assert len(rows) == 3
-    assert all(len(row["flow"]["layer 0"]["h"]) == len(watched.arguments["symbols"]) for row in rows)
+    assert all(len(row["flow"]["layer 0"]["h"]) == len(watched.arguments["inputs"]) for row in rows)
 
 
 def test_a_static_net_is_watched_for_what_it_has(tmp_path: Path) -> None:
@@ -307,5 +307,5 @@ def test_without_sequences_only_the_training_is_watched(tmp_path: Path, book: Pa
 
 
 def test_sequences_move_with_the_net() -> None:
-    sequences = WatchedSequences({"symbols": torch.zeros(3, 2)}, lambda output: output.sum())
-    assert sequences.to(torch.device("meta")).arguments["symbols"].is_meta
+    sequences = WatchedSequences({"inputs": torch.zeros(3, 2)}, lambda output: output.sum())
+    assert sequences.to(torch.device("meta")).arguments["inputs"].is_meta

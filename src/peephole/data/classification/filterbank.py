@@ -87,7 +87,7 @@ def read_samples(path: Path) -> tuple[NDArray[np.float32], int]:
 
 
 def sound_of(path: Path) -> tuple[int, int]:
-    """How many samples a recording has, and how many a second, from the head of its file alone.
+    """How many samples a recording has, and how many a second, from the head of its file alone; 0 of an empty file.
 
     Raises:
         InputError: the file cannot be read as sound.
@@ -96,10 +96,20 @@ def sound_of(path: Path) -> tuple[int, int]:
     import soundfile
 
     try:
+        if not path.stat().st_size:
+            return 0, 0
         found = soundfile.info(path)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {REMEDY}") from None
     return found.frames, found.samplerate
+
+
+def silent(path: Path, hop: float) -> str | None:
+    """Why a recording has no frame, every `hop` milliseconds one; None where it has some."""
+    samples, rate = sound_of(path)
+    if not samples:
+        return "no samples"
+    return f"only {samples} samples" if samples * 1000 < rate * hop / 2 else None
 
 
 def resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:

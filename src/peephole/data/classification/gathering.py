@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.classification.config import ClassificationData
-from peephole.data.classification.filterbank import Filterbank, sound_of
+from peephole.data.classification.filterbank import Filterbank, silent, sound_of
 from peephole.data.classification.item import Item, Skipped
 from peephole.data.classification.sources import items_of
 from peephole.data.sequences.preparing import prepared
@@ -92,12 +92,12 @@ class Gathering:
         rates: Counter[int] = Counter()
         for item in items:
             assert isinstance(item.content, Path)
-            samples, rate = sound_of(item.content)
-            if samples * 1000 < rate * self.data.hop_milliseconds / 2:
-                self.skipped.append(Skipped(item.name, "no samples" if not samples else f"only {samples} samples"))
+            reason = silent(item.content, self.data.hop_milliseconds)
+            if reason is not None:
+                self.skipped.append(Skipped(item.name, reason))
                 continue
             self._hear(item)
-            rates[rate] += 1
+            rates[sound_of(item.content)[1]] += 1
             kept.append(item.content)
         if self.filterbank is None and kept:
             rate = self.data.rate or rates.most_common(1)[0][0]

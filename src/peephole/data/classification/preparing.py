@@ -17,7 +17,7 @@ from peephole.data.classification.gathering import Gathered, Gathering
 from peephole.data.classification.moments import Moments
 from peephole.data.classification.sources import format_of
 from peephole.data.classification.splitting import held_out
-from peephole.data.classification.tables import check_features, feature_names
+from peephole.data.classification.table_columns import check_features, feature_names
 from peephole.data.sequences.store import Pair, write_part
 from peephole.errors import InputError
 from peephole.writing import write_whole
@@ -85,6 +85,12 @@ def _parts(gathering: Gathering, data: ClassificationData) -> tuple[dict[str, _C
     learned = np.flatnonzero(~whole.matched)
     if not len(learned):
         raise InputError(f"--test-match {data.test_match} finds itself in all names; expected some to learn from")
+    known = {whole.labels[number] for number in learned}
+    if len(known) < 2:
+        raise InputError(
+            f"one label, {known.pop()}, in all {len(learned)} sequences to learn from; expected two; "
+            "give more files, or say by --label where names have the label"
+        )
     gathered, parts = {"train": whole}, {"train": _Chosen(whole, learned.tolist())}
     if data.held_out:
         gathered["held_out"] = gathering.gather("held_out", data.held_out)
@@ -103,11 +109,6 @@ def _parts(gathering: Gathering, data: ClassificationData) -> tuple[dict[str, _C
 
 def _learn(train: _Chosen, kind: str, data: ClassificationData, gathering: Gathering) -> ClassificationEncoding:
     labels = tuple(sorted(train.labels(), key=_in_order))
-    if len(labels) < 2:
-        raise InputError(
-            f"one label, {', '.join(labels)}, in all {len(train.numbers)} sequences to learn from; expected two; "
-            "give more files, or say by --label where names have the label"
-        )
     raw = train.gathered.raw
     if kind == "text":
         counts: Counter[str] = Counter()
@@ -177,4 +178,4 @@ def _warn(gathered: Gathered) -> None:
     if gathered.skipped:
         names = "; ".join(f"{one.name} ({one.reason})" for one in gathered.skipped[:SHOWN])
         more = f" and {len(gathered.skipped) - SHOWN} more" if len(gathered.skipped) > SHOWN else ""
-        logger.warning("%d sequences skipped: %s%s", len(gathered.skipped), names, more)
+        logger.warning("skipped %d of the sequences: %s%s", len(gathered.skipped), names, more)

@@ -76,9 +76,9 @@ def on_grid(
         before = {int(step): row for row, step in enumerate(whole)}
         texts = [clock.text(clock.later(times[0], int(step))) for step in missing[:NAMED]]
         if data.fill == "refuse":
-            row = before[int(missing[0]) - 1]
+            last = int(rows[before[int(missing[0]) - 1]])
             raise InputError(
-                f"{table.place(int(rows[row]))}: {len(missing):,} times missing, the first {texts[0]}, after this line; "
+                f"{table.place(last)}: {len(missing):,} times missing, the first {texts[0]}, after this line; "
                 f"expected steps of {clock.step}; mend it, or pass --fill linear or last"
             )
         more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""

@@ -1,7 +1,7 @@
 """`MusicEncoding`: pieces to the arrays that a net reads, and answers back to chords."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,14 @@ class MusicEncoding:
         """Of voices: the beginning, and every note of every voice."""
         return 1 + self.voices * NOTES
 
+    def fitted(self, piece: Piece) -> Piece:
+        """The piece with its chords as columns where they have to be and it has no order of its own."""
+        if piece.ordered or not self.in_columns:
+            return piece
+        chords = (fewest(chord, self.voices) for chord in piece.chords)
+        filled = tuple(chord + (SILENCE,) * (self.voices - len(chord)) for chord in chords)
+        return replace(piece, chords=filled, ordered=True)
+
     def arrays(self, piece: Piece) -> Pair:
         """What a net reads of a piece, and what is right: `[T, 88]` float32 both, or symbols `[T * voices]` of int64.
 
@@ -62,6 +70,7 @@ class MusicEncoding:
         if self.notes == "chords":
             roll = roll_of(piece.chords)
             return np.concatenate([np.zeros_like(roll[:1]), roll[:-1]]), roll
+        piece = self.fitted(piece)
         targets = self.symbols(piece.chords, piece.name).reshape(-1)
         return np.concatenate([np.zeros(1, np.int64), self.entering(targets)[:-1]]), targets
 

@@ -91,7 +91,12 @@ def gather(files: Sequence[Found], part: str, steps_per_beat: int, shards: Path,
             gathered.skipped.append(reason)
             continue
         drums, outside = drums + notes.drums, outside + notes.outside
-        _add(gathered, part, Piece(str(file.path), notes.chords, notes.beats_per_minute), bool(notes.drums))
+        _add(
+            gathered,
+            part,
+            Piece(str(file.path), notes.chords, notes.beats_per_minute, ordered=False),
+            bool(notes.drums),
+        )
     if drums:
         gathered.notes.append(f"{drums:,} notes of drums (channel 10) left out")
     if outside:

@@ -23,13 +23,15 @@ class Piece:
 
     Attributes:
         name: where it was read, for people.
-        chords: the pitches of each step, in the file's order, which is that of the voices where it has voices.
+        chords: the pitches of each step, in the file's order.
         beats_per_minute: the tempo that it begins with; None where the file does not say.
+        ordered: whether that order may be the voices'; of MIDI it is from the highest down.
     """
 
     name: str
     chords: tuple[Chord, ...]
     beats_per_minute: float | None = None
+    ordered: bool = True
 
     def __len__(self) -> int:
         return len(self.chords)

@@ -13,7 +13,7 @@ from peephole.data.music.config import MusicData
 from peephole.data.music.encoding import MusicEncoding, fewest
 from peephole.data.music.gathering import Gathered, find_music, gather, has_midi
 from peephole.data.music.midi import USUAL_TEMPO
-from peephole.data.music.piece import Piece, sounding
+from peephole.data.music.piece import SILENCE, Piece, sounding
 from peephole.data.sequences.store import Pair, write_part
 from peephole.errors import InputError
 
@@ -97,11 +97,20 @@ def _learn(train: Sequence[Piece], data: MusicData, by_beat: int) -> MusicEncodi
     tempo = float(statistics.median(tempos)) if tempos else USUAL_TEMPO
     if data.notes == "chords":
         return MusicEncoding("chords", 0, False, by_beat, tempo)
-    widths = {len(chord) for piece in train for chord in piece.chords}
-    if len(widths) == 1:
-        return MusicEncoding("voices", widths.pop(), True, by_beat, tempo)
+    if _in_columns(train):
+        return MusicEncoding("voices", len(train[0].chords[0]), True, by_beat, tempo)
     voices = min(data.most_voices, max(len(sounding(chord)) for piece in train for chord in piece.chords))
     return MusicEncoding("voices", voices, False, by_beat, tempo)
+
+
+def _in_columns(pieces: Sequence[Piece]) -> bool:
+    """Whether every step has as many places, whose order says more than which pitch is higher: those are voices."""
+    chords = [chord for piece in pieces for chord in piece.chords]
+    if len({len(chord) for chord in chords}) != 1 or not all(piece.ordered for piece in pieces):
+        return False
+    rising = all(list(chord) == sorted(chord) for chord in chords)
+    falling = all(list(chord) == sorted(chord, reverse=True) for chord in chords)
+    return any(SILENCE in chord for chord in chords) or not (rising or falling)
 
 
 def _remarks(pieces: dict[str, list[Piece]], encoding: MusicEncoding, data: MusicData) -> list[str]:

@@ -1,10 +1,12 @@
 """A part of a data set: many sequences in three flat arrays, read through a memory map."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from peephole.errors import InputError
 from peephole.writing import sync_folder, write_whole
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 Pair = tuple[Array, Array]  # inputs [T, …] and targets [T, …] or [1, …] of one sequence
 REMEDY = "remove the run's folder data to prepare it anew, or train again"
 
@@ -123,6 +125,16 @@ def open_part(folder: Path) -> Part:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{folder}: damaged: expected what was written when it was prepared; {REMEDY}") from None
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 of every file in a folder of parts, with its name."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)} ".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def padded(sequences: Sequence[Array], steps: int) -> Array:

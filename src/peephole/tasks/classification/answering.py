@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from peephole.data.classification.config import ClassificationData
 from peephole.data.classification.encoding import ClassificationEncoding
+from peephole.data.classification.filterbank import silent
 from peephole.data.classification.item import Item, Skipped
 from peephole.data.classification.sources import format_of, items_of
-from peephole.data.classification.tables import check_features
+from peephole.data.classification.table_columns import check_features
 from peephole.data.sequences.batches import batch_of
 from peephole.errors import InputError
 from peephole.models.following import Following
@@ -50,7 +52,11 @@ class Answering:
         skipped: list[Skipped] = []
         waiting: list[Item] = []
         for item in items_of(files, kind, self.data, skipped, labelled=False):
-            waiting.append(item)
+            reason = silent(item.content, self.data.hop_milliseconds) if isinstance(item.content, Path) else None
+            if reason is not None:
+                skipped.append(Skipped(item.name, reason))
+                continue
+            waiting.append(self._bare(item))
             if len(waiting) == TOGETHER:
                 yield from self._answered(waiting)
                 waiting = []
@@ -74,6 +80,14 @@ class Answering:
                 content = text if self.encoding.kind == "symbols" else Path(text)
                 where = f"line {number}" if self.encoding.kind == "symbols" else text
                 yield from self._answered([Item(where, None, content)])
+
+    def _bare(self, item: Item) -> Item:
+        """Without the label that a line of text begins with in files of training."""
+        if isinstance(item.content, str):
+            label, _, text = item.content.partition("\t")
+            if label.strip() in self.encoding.labels and text.strip():
+                return replace(item, content=text.strip())
+        return item
 
     def _steps(self, lines: Iterator[str], name: str) -> Iterator[ClassifiedSequence]:
         following = None

@@ -33,7 +33,6 @@ from peephole.tasks.examples.scores import Metrics, Scores
 from peephole.tasks.examples.settings import ExamplesTask
 from peephole.writing import write_whole
 
-HIDDEN = 0.2  # share of a recording's steps and bands that is hidden, where nothing else is said
 NAMED = 3  # skipped sequences that scores name
 
 
@@ -78,13 +77,12 @@ class ClassificationModel(ExamplesModel):
 
     def change(self) -> Callable[[Pair, Any], Pair] | None:
         training = self.task.training
-        usual = HIDDEN if self.encoding.kind == "sound" else 0.0
         changing = Changing(
             cut=training.cut,
             stretch=training.stretch,
             noise=training.input_noise,
-            hide_steps=usual if training.hide_steps is None else training.hide_steps,
-            hide_features=usual if training.hide_features is None else training.hide_features,
+            hide_steps=training.hide_steps,
+            hide_features=training.hide_features,
         )
         return changing if changing.any else None
 
@@ -118,7 +116,7 @@ class ClassificationModel(ExamplesModel):
         steps = f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
         kinds = {
             "symbols": f"{len(encoding.symbols) - 1:,} different characters",
-            "numbers": f"{len(encoding.mean)} numbers a step",
+            "numbers": "one number a step" if len(encoding.mean) == 1 else f"{len(encoding.mean)} numbers a step",
             "sound": f"{len(encoding.mean)} bands of sound a step",
         }
         about = f"{len(encoding.labels)} labels; {steps} steps, {kinds[encoding.kind]}"
@@ -167,7 +165,7 @@ class ClassificationModel(ExamplesModel):
             skipped = said["skipped"]
             if skipped:
                 more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-                remarks.append(f"{len(skipped)} sequences skipped: {'; '.join(skipped[:NAMED])}{more}")
+                remarks.append(f"skipped {len(skipped):,} of the sequences: {'; '.join(skipped[:NAMED])}{more}")
         return remarks
 
     # --- answers ---

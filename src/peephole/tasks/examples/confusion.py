@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DRAWN = 30  # labels that can be told apart on one figure
 WRITTEN = 12  # labels whose cells have room for numbers
+FAINT = 0.4  # power of a share that is its colour: of a good net all mistakes are rare
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +67,14 @@ class Confusion:
         return Confusion(tuple(self.labels[place] for place in kept), self.counts[np.ix_(kept, kept)])
 
     def plot(self, ax: "Axes") -> None:
-        """The share of each right label (rows) that was answered as each (columns)."""
+        """The share of each right label (rows) that was answered as each (columns); small shares can be seen too."""
+        from matplotlib.colors import PowerNorm
+
         shown = self.most_confused(DRAWN)
         rows = shown.counts.sum(1, keepdims=True)
         shares = np.divide(shown.counts, rows, out=np.zeros(shown.counts.shape), where=rows > 0)
-        image = ax.imshow(shares, vmin=0.0, vmax=1.0)
+        scale = PowerNorm(FAINT, 0.0, 1.0)
+        image = ax.imshow(shares, norm=scale)
         size = len(shown.labels)
         small = 8 if size <= WRITTEN else 6
         ax.set_xticks(range(size), shown.labels, rotation=90, fontsize=small)
@@ -79,7 +83,7 @@ class Confusion:
             for (row, column), share in np.ndenumerate(shares):
                 if shown.counts[row, column]:
                     ax.text(column, row, f"{shown.counts[row, column]:,}", ha="center", va="center", fontsize=7,
-                            color="black" if share > 0.5 else "white")  # fmt: skip
+                            color="black" if scale(share) > 0.5 else "white")  # fmt: skip
         left_out = len(self.labels) - size
         title = "answered in place of what is right" + (
             f" ({left_out} labels hardly confused left out)" * bool(left_out)

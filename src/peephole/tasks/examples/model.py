@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from peephole.data.sequences.batches import LengthBatches, SequenceBatch, in_order
-from peephole.data.sequences.store import Pair, Part, open_part
+from peephole.data.sequences.store import Pair, Part, digest_of, open_part
 from peephole.errors import InputError
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
@@ -30,6 +30,7 @@ from peephole.train.machine import check_machine
 from peephole.writing import sync_folder, write_whole
 
 MEASURED = 512  # held-out sequences measured while training, at most
+DIGEST = "data_sha256"  # beside the encoding: of what it was learnt from
 EXAMINED_STEPS = 200  # of each sequence that the stability laboratory looks at
 
 
@@ -164,9 +165,10 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         encoding = cls.prepare(task.data, partial)
+        values = {**encoding.as_dict(), DIGEST: digest_of(partial)}
         partial.replace(run.data_folder)
         sync_folder(run.folder)
-        write_whole(run.encoding_path, (json.dumps(encoding.as_dict(), ensure_ascii=False) + "\n").encode())
+        write_whole(run.encoding_path, (json.dumps(values, ensure_ascii=False) + "\n").encode())
 
     @classmethod
     def _prepare_again(cls, run: Run, task: Any) -> None:
@@ -186,7 +188,9 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     def _read_encoding(cls, run: Run, task: Any) -> Any:
         path = cls._shared(run, task).encoding_path
         try:
-            return cls.encoding_from(json.loads(path.read_bytes()))
+            values = json.loads(path.read_bytes())
+            values.pop(DIGEST)
+            return cls.encoding_from(values)
         except FileNotFoundError:
             raise InputError(f"{path}: missing; restore it, or train again") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -20,7 +20,7 @@ def read_pieces(files: Sequence[Path], encoding: MusicEncoding) -> list[Piece]:
     """
     with TemporaryDirectory() as folder:
         found = gather(find_music(files), "train", encoding.steps_per_beat, Path(folder) / "shards")
-    pieces = [piece for of_part in found.parts.values() for piece in of_part]
+    pieces = [encoding.fitted(piece) for of_part in found.parts.values() for piece in of_part]
     if not pieces:
         raise InputError(f"no piece with notes: {'; '.join(found.skipped[:3]) or 'the files are empty'}; give another")
     return pieces

@@ -29,7 +29,7 @@ from peephole.tasks.examples.settings import ExamplesTask
 from peephole.tasks.music.answer import NextNotes
 from peephole.tasks.music.answering import answers_to_lines, answers_to_pieces, read_pieces
 from peephole.tasks.music.composition import Composition
-from peephole.tasks.music.measuring import heard, mean_nats, nats_of_steps
+from peephole.tasks.music.measuring import Heard, heard, mean_nats, nats_of_steps
 from peephole.tasks.music.naive import naive_nats
 from peephole.tasks.music.scoring import SAID, WITH_FIRST, scores_of
 from peephole.tasks.music.settings import MusicTask
@@ -112,8 +112,11 @@ class MusicModel(ExamplesModel):
     # --- scores ---
 
     def scores(self, part: str) -> Scores:
-        pieces = sorted(heard(self.outputs(self.model, part), self.encoding), key=lambda piece: piece.number)
-        return scores_of(pieces, part, self._remarks())
+        return scores_of(self.heard(part), part, self._remarks())
+
+    def heard(self, part: str) -> list[Heard]:
+        """What the net says of every step of the pieces of a part, in their order."""
+        return sorted(heard(self.outputs(self.model, part), self.encoding), key=lambda piece: piece.number)
 
     def naive(self, part: str) -> Mapping[str, Metrics]:
         """How often each note sounds, and how often it goes on."""

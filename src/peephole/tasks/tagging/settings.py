@@ -73,15 +73,6 @@ class TaggingTraining(PassesConfig):
     # What a word counts: each the same, or as much the rarer its label is, so that all labels count alike.
     class_weights: Literal["none", "balanced"] = "none"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.fewest_steps < 0:
-            raise InputError(f"--fewest-steps is {self.fewest_steps}; expected 0 or more")
-
-    def budget_steps(self, windows_per_epoch: int) -> int | None:
-        steps = super().budget_steps(windows_per_epoch)
-        return max(self.fewest_steps, steps) if self.epochs is not None and steps is not None else steps
-
 
 @dataclass(frozen=True)
 class TaggingTask(ExamplesTask):
