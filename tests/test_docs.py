@@ -15,6 +15,11 @@ def test_the_page_of_cells_is_what_the_specs_say() -> None:
     assert (DOCS / "cells.md").read_text(encoding="utf-8") == page, "run `python docs/make_cells.py`"
 
 
+def test_the_page_of_presets_is_what_the_settings_say() -> None:
+    page = runpy.run_path(str(DOCS / "make_presets.py"))["text"]()
+    assert (DOCS / "presets.md").read_text(encoding="utf-8") == page, "run `python docs/make_presets.py`"
+
+
 def test_the_examples_of_own_cells_run() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "own_cells.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {}

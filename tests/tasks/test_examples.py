@@ -6,12 +6,14 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
+from peephole.data.sequences import preparing
+from peephole.data.sequences.preparing import prepared
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
@@ -20,7 +22,7 @@ from peephole.train.config import PassesConfig
 from peephole.train.contract import Listener
 
 from ..killing import Killed, Killer
-from .waves import WavesData, WavesModel, WavesNet, WavesTask, write
+from .waves import WavesData, WavesEncoding, WavesModel, WavesNet, WavesTask, write
 
 Kept = Callable[[Path], dict[str, object]]
 TRAINING = PassesConfig(steps=6, batch_size=8, threads=1, warmup=2, checkpoint_seconds=0.0, watch=0, learning_rate=0.03)
@@ -228,12 +230,14 @@ def test_data_that_is_gone_is_prepared_again(tmp_path: Path, files: WavesData, k
     assert kept(tmp_path / "run") == kept(tmp_path / "long")
 
 
-def test_other_files_than_those_of_the_training_are_refused(tmp_path: Path, files: WavesData) -> None:
+@pytest.mark.parametrize("lines", [1, 2, -1])
+def test_other_files_than_those_of_the_training_are_refused(tmp_path: Path, files: WavesData, lines: int) -> None:
+    """Also where mean and scale stay as they are: the first line that is added, and the first of all, are held out."""
     WavesModel.create(task(files), tmp_path / "run").fit()
     encoding = (tmp_path / "run/encoding.json").read_bytes()
     whole = files.files[0].read_text()
     shutil.rmtree(tmp_path / "run/data")
-    files.files[0].write_text(whole + 2 * "9 9 9 9\n")
+    files.files[0].write_text(whole + lines * "9 9 9 9\n" if lines > 0 else whole.replace(whole.split()[0], "7.5", 1))
     for _ in range(2):
         with pytest.raises(InputError, match="its data is not what it was trained on; restore the files"):
             resumed(tmp_path / "run")
@@ -245,6 +249,54 @@ def test_other_files_than_those_of_the_training_are_refused(tmp_path: Path, file
     assert (tmp_path / "run/encoding.json").read_bytes() == encoding
     files.files[0].write_text(whole)
     resumed(tmp_path / "run").fit(steps=7)
+
+
+class Sharded(WavesModel):
+    """Its preparation is long work; at the tenth item something happens."""
+
+    made: ClassVar[list[int]] = []
+    happens: ClassVar[Callable[[Path], None]]
+
+    @staticmethod
+    def prepare(data: WavesData, folder: Path) -> WavesEncoding:
+        def make(number: int) -> Any:
+            if number == 9:
+                Sharded.happens(folder.parent)
+            Sharded.made.append(number)
+            return np.full((1, 1), number, np.float32)
+
+        shards = folder.with_name(".shards")
+        assert [int(array[0, 0]) for array in prepared(range(16), make, shards, "waves", 1)] == list(range(16))
+        encoding = WavesModel.prepare(data, folder)
+        shutil.rmtree(shards)
+        return encoding
+
+
+def test_long_preparation_goes_on_where_it_was_killed(
+    tmp_path: Path, files: WavesData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "SHARD", 4)
+    monkeypatch.setattr(Sharded, "made", [])
+
+    def copy(folder: Path) -> None:  # what a kill leaves
+        shutil.copytree(folder, tmp_path / "killed")
+
+    monkeypatch.setattr(Sharded, "happens", staticmethod(copy), raising=False)
+    Sharded.create(task(files), tmp_path / "whole")
+    assert Sharded.made == list(range(16))
+    Sharded.made.clear()
+    monkeypatch.setattr(Sharded, "happens", staticmethod(lambda folder: None))
+    Sharded.resume(Run.open(tmp_path / "killed"))
+    assert Sharded.made == list(range(8, 16))
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+    def refuse(folder: Path) -> None:
+        raise InputError("sound-9.wav: has no samples")
+
+    monkeypatch.setattr(Sharded, "happens", staticmethod(refuse))
+    with pytest.raises(InputError, match="no samples"):
+        Sharded.create(task(files), tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
 
 
 def test_where_nothing_was_trained_yet_other_files_are_fine(tmp_path: Path, files: WavesData) -> None:
@@ -340,11 +392,17 @@ class Noting(Listener):
 @pytest.mark.parametrize(
     ("script", "improved", "last"),
     [
-        ([(9.0, 0.5), (8.0, 0.2), (7.0, 0.3), (6.0, 0.2), (5.0, 0.4)], [1, 2], 5),
+        ([(9.0, 0.5), (8.0, 0.2), (7.0, 0.3), (6.0, 0.4), (5.0, 0.3)], [1, 2], 5),
+        ([(9.0, 0.2), (8.0, 0.2), (8.0, 0.2), (8.5, 0.2), (7.0, 0.2), (6.0, 0.3)], [1, 2, 5], 6),
         ([(1.0, 0.5), (2.0, 0.4), (3.0, 0.3), (4.0, 0.2), (5.0, 0.1), (6.0, 0.0)], [1, 2, 3, 4, 5, 6], 6),
         ([(9.0, None), (7.0, None), (8.0, None), (8.5, None), (7.0, None)], [1, 2], 5),
     ],
-    ids=["errors rise while the divergence falls", "errors fall while it rises", "no errors are counted"],
+    ids=[
+        "errors rise while the divergence falls",
+        "the divergence parts equals",
+        "errors fall while it rises",
+        "no errors are counted",
+    ],
 )
 def test_the_fewest_errors_are_best_and_stop_it(
     tmp_path: Path, files: WavesData, script: list[Any], improved: list[int], last: int

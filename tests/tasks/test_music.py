@@ -26,9 +26,9 @@ from peephole.train.contract import Listener
 Cli = Callable[..., Any]
 TRIADS = ((60, 64, 67), (60, 65, 69), (59, 62, 67))
 TRAINING = MusicTraining(
-    epochs=None, steps=400, learning_rate=0.01, batch_size=16, transpose=0, warmup=10, threads=1, watch=0
+    steps=400, learning_rate=0.01, batch_size=16, transpose=0, warmup=10, average=0.0, threads=1, watch=0
 )
-NET = MusicNet(cell="gru", hidden_size=64, embedding_size=16, dropout=0.0)
+NET = MusicNet(cell="gru", hidden_size=64, embedding_size=16, dropout=0.0, recurrent_dropout=0.0)
 
 
 def pieces(count: int, seed: int) -> list[list[list[int]]]:

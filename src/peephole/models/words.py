@@ -60,14 +60,19 @@ class WordsAndCharacters(nn.Module):
         numbers = torch.where(rows[:, 0] < self.words.num_embeddings, rows[:, 0], 0)
         if self.training and self.word_dropout:
             numbers = numbers * (torch.rand(numbers.shape, device=numbers.device) >= self.word_dropout)
-        spellings, places = torch.unique(rows[:, 1:], dim=0, return_inverse=True)
-        both = torch.cat([self.words(numbers), self._read(spellings)[places]], -1)
+        both = torch.cat([self.words(numbers), self._spelled(rows[:, 1:])], -1)
         return both.unflatten(0, (steps, batch)), lengths
+
+    def _spelled(self, characters: Int[Tensor, "words characters"]) -> Float[Tensor, "words width"]:
+        """Every spelling is read once; of a compiled graph, which cannot look at values, every word."""
+        if torch.compiler.is_compiling():
+            return self._read(characters)
+        spellings, places = torch.unique(characters, dim=0, return_inverse=True)
+        longest = int((spellings != 0).sum(1).max()) if len(spellings) else 0
+        return self._read(spellings[:, : max(1, longest)])[places]
 
     def _read(self, spellings: Int[Tensor, "spellings characters"]) -> Float[Tensor, "spellings width"]:
         ends = (spellings != 0).sum(1)
-        longest = max(1, int(ends.max())) if len(ends) else 1
-        columns = spellings[:, :longest].t().contiguous()
-        _, finals = self.spelling(columns, lengths=ends, embedding=self.characters.weight)
+        _, finals = self.spelling(spellings.t().contiguous(), lengths=ends, embedding=self.characters.weight)
         hidden = finals if isinstance(finals, Tensor) else finals[0]  # [2, spellings, H]
         return hidden.transpose(0, 1).flatten(1)

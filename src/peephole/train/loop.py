@@ -27,8 +27,8 @@ from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_ch
 from peephole.train.config import LoopConfig
 from peephole.train.contract import Interrupted, Listener, NotFinite, Objective
 from peephole.train.event_files import EVENTS, EventFiles
-from peephole.train.machine import check_machine
 from peephole.train.optimisation import Schedule, make_optimizer
+from peephole.train.processes import alone, compiled_model, make_fabric, to_device
 from peephole.train.progress import NORMS_KEPT, Progress
 from peephole.train.randomness import random_state, set_random_state
 from peephole.train.watch.sequences import WatchedSequences
@@ -58,39 +58,9 @@ def fit(
     Raises:
         InputError: the divergence or a gradient is not finite, the disk is full, or another training holds the run.
     """
-    fabric = _make_fabric(config)
-    with _alone(fabric, run):
+    fabric = make_fabric(config)
+    with alone(fabric, run):
         return _Training(fabric, model, objective, config, run, listener, watched).run_to_end()
-
-
-def _make_fabric(config: LoopConfig) -> Fabric:
-    check_machine(config)
-    low = config.precision == "bfloat16" or (config.precision == "auto" and _has_fast_bfloat16(config.accelerator))
-    strategy = "ddp" if config.devices > 1 and config.strategy == "auto" else config.strategy
-    accelerator = config.accelerator
-    if accelerator == "auto" and not torch.cuda.is_available():
-        accelerator = "cpu"
-    fabric = Fabric(
-        accelerator=accelerator, devices=config.devices, precision="bf16-mixed" if low else "32-true", strategy=strategy
-    )
-    fabric.launch()
-    return fabric
-
-
-def _has_fast_bfloat16(accelerator: str) -> bool:
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-@contextmanager
-def _alone(fabric: Fabric, run: Run) -> Iterator[None]:
-    """Hold the run folder; with several processes the first does so for all."""
-    if fabric.is_global_zero:
-        with run.lock():
-            yield
-    else:
-        yield
 
 
 class _Training:
@@ -112,7 +82,7 @@ class _Training:
         torch.manual_seed(config.seed * 1_000_003 + fabric.global_rank)
         self.batches = objective.batches(fabric.global_rank, fabric.world_size)
         optimizer = make_optimizer(model.parameters(), config)
-        self.model, self.optimizer = fabric.setup(_compiled(model) if config.compile else model, optimizer)
+        self.model, self.optimizer = fabric.setup(compiled_model(model) if config.compile else model, optimizer)
         self.progress = Progress(total=self._fixed_total())
         self.average = Average(model, config.average) if config.average else None
         self._restore()
@@ -164,7 +134,7 @@ class _Training:
         progress = self.progress
         self.model.train()
         self.place = self.batches.state_dict()
-        window = _to_device(self.batches.next(), self.fabric.device)
+        window = to_device(self.batches.next(), self.fabric.device)
         states = progress.states if window.carry else None
         total, counted, states = self.objective.divergence(self.model, window, states)
         divergence = total / max(counted, 1)
@@ -399,22 +369,5 @@ def _signals(training: _Training) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _compiled(model: nn.Module) -> nn.Module:
-    import torch._dynamo  # takes long
-
-    # oneDNN says only when it runs how large its workspace is; without this, compiling stops short of its operator
-    torch._dynamo.config.capture_dynamic_output_shape_ops = True
-    compiled = torch.compile(model)
-    assert isinstance(compiled, nn.Module)
-    return compiled
-
-
 def _norm(parameter: nn.Parameter) -> Tensor:
     return parameter.new_zeros(()) if parameter.grad is None else parameter.grad.norm()
-
-
-def _to_device(window: Any, device: torch.device) -> Any:
-    if device.type == "cpu":
-        return window
-    moved = {name: value.to(device) for name, value in vars(window).items() if isinstance(value, Tensor)}
-    return type(window)(**{**vars(window), **moved})

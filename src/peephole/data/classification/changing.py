@@ -13,7 +13,7 @@ SHORTEST = 2  # steps that a sequence is never cut below
 
 @dataclass(frozen=True)
 class Changing:
-    """Changes that leave the label as it is; each is drawn anew every time. Of symbols, the cut alone is made.
+    """Changes of numbers that leave the label as it is; each is drawn anew every time. Symbols stay as they are.
 
     Attributes:
         cut: at most this share of the steps is left out at the ends (a window of it is read; Le Guennec et al. 2016).
@@ -31,13 +31,13 @@ class Changing:
     hide_features: float = 0.0
 
     def __call__(self, pair: Pair, random: np.random.Generator) -> Pair:
-        """Inputs `[T, I]` or `[T]` changed, the target as it is."""
+        """Inputs `[T, I]` changed, the target as it is."""
         inputs, target = pair
-        if self.cut:
-            inputs = _cut(inputs, self.cut, random)
         if inputs.dtype != np.float32:
-            return inputs, target
+            return pair
         values = inputs.astype(np.float32)  # a copy: what training reads from stays as it is
+        if self.cut:
+            values = _cut(values, self.cut, random)
         if self.stretch:
             values = _stretched(values, self.stretch, random)
         for axis, share in enumerate((self.hide_steps, self.hide_features)):
@@ -55,10 +55,10 @@ class Changing:
         return any(vars(self).values())
 
 
-def _cut(inputs: NDArray[np.generic], share: float, random: np.random.Generator) -> NDArray[np.generic]:
-    left = max(min(SHORTEST, len(inputs)), int(len(inputs) * (1 - random.uniform(0, share))))
-    first = int(random.integers(0, len(inputs) - left + 1))
-    return inputs[first : first + left]
+def _cut(values: NDArray[np.float32], share: float, random: np.random.Generator) -> NDArray[np.float32]:
+    left = max(min(SHORTEST, len(values)), int(len(values) * (1 - random.uniform(0, share))))
+    first = int(random.integers(0, len(values) - left + 1))
+    return values[first : first + left]
 
 
 def _stretched(values: NDArray[np.float32], share: float, random: np.random.Generator) -> NDArray[np.float32]:

@@ -104,8 +104,8 @@ def window_batch(rows: Float32[np.ndarray, "batch steps columns"], encoding: For
 
 
 def seasonal_naive(
-    values: Float32[np.ndarray, "batch steps"], season: int, horizon: int
-) -> Float32[np.ndarray, "batch horizon"]:
+    values: Float[np.ndarray, "batch steps"], season: int, horizon: int
+) -> Float[np.ndarray, "batch horizon"]:
     """The last season again and again; with a season of 1 the last value."""
     last = values[:, -season:]
     return np.tile(last, (1, -(-horizon // season)))[:, :horizon]

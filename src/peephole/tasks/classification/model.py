@@ -101,14 +101,6 @@ class ClassificationModel(ExamplesModel):
     def errors(self, outputs: Tensor, batch: SequenceBatch) -> float:
         return float(((outputs.argmax(-1) != batch.targets) * batch.weights).sum())
 
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """As for all tasks; of weights with as many errors those with the lower divergence are better."""
-        found = super().evaluate(model)
-        if "judged" in found:
-            less_than_one = 0.5 / len(self.part(self.measured_part))
-            found["judged"] += less_than_one * found["held_out"] / (1 + found["held_out"])
-        return found
-
     def describe(self) -> list[str]:
         encoding = self.encoding
         first, *others = super().describe()

@@ -1,6 +1,6 @@
 """`NatsByPlace`: where in a piece the next step is hard to foresee."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class NatsByPlace:
     steps: tuple[int, ...]
 
     @classmethod
-    def of(cls, nats: dict[str, Sequence[NDArray[np.floating]]], first: int = 1) -> "NatsByPlace":
+    def of(cls, nats: Mapping[str, Sequence[NDArray[np.floating]]], first: int = 1) -> "NatsByPlace":
         """From the nats `[T]` of each piece, without the `first` steps; parts without steps are NaN."""
         found: dict[str, tuple[float, ...]] = {}
         counts = np.zeros(PLACES)

@@ -1,8 +1,9 @@
 """Scores of a net on the pieces of a part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from peephole.tasks.examples.reliability import Reliability
 from peephole.tasks.examples.scores import Scores
@@ -14,8 +15,13 @@ SAID, WITH_FIRST = "nats a step", "with the first step"
 POSSIBLE = 0.01  # share from which a note counts in the reliability: most keys are far from sounding at any step
 
 
-def scores_of(pieces: Sequence[Heard], part: str, remarks: Sequence[str]) -> Scores:
-    """Nats a step of the steps that have one before them, and of all; notes of the former; pictures."""
+def scores_of(
+    pieces: Sequence[Heard], naive: Mapping[str, Sequence[NDArray[np.float64]]], part: str, remarks: Sequence[str]
+) -> Scores:
+    """Nats a step of the steps that have one before them, and of all; notes of the former; pictures.
+
+    `naive` are the nats `[T]` of each piece by methods without a net, which are drawn beside it.
+    """
     following = np.concatenate([piece.nats[1:] for piece in pieces]).astype(np.float64)
     everything = np.concatenate([piece.nats for piece in pieces]).astype(np.float64)
     truth, answers, shares = (
@@ -36,7 +42,7 @@ def scores_of(pieces: Sequence[Heard], part: str, remarks: Sequence[str]) -> Sco
         pictures=(
             ("Piano roll", PianoRoll(usual.truth, usual.shares, name=name)),
             ("Reliability", Reliability.of(shares[possible], truth[possible])),
-            ("Nats by place", NatsByPlace.of({"this net": [piece.nats for piece in pieces]})),
+            ("Nats by place", NatsByPlace.of({"this net": [piece.nats for piece in pieces], **naive})),
         ),
         notes=tuple(remarks),
     )

@@ -1,0 +1,73 @@
+"""Writes `docs/presets.md`: the usual settings of every task with the reasons that stand beside them in the code."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+from peephole.tasks import DATA_TASKS, data_task
+
+HEAD = """# The usual settings of the tasks
+
+Every value that a task sets, with its reason; what is not named here is as `peephole train TASK --help` says. A flag of
+the same name changes it. This page is written by `python docs/make_presets.py` from the comments beside the values, and
+`docs/results.md` has what they reach. Settings were chosen on held-out parts or on folds of training parts.
+"""
+GROUPS = {"data": "What is read, and how it is parted", "model": "The net", "training": "Training"}
+
+
+def reasons(kind: type) -> dict[str, str]:
+    """The comment above each field that a class itself declares."""
+    found: dict[str, str] = {}
+    comment: list[str] = []
+    for line in inspect.getsource(kind).splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            comment.append(stripped.removeprefix("#").strip())
+            continue
+        name = stripped.split(":")[0]
+        if comment and name.isidentifier():
+            found[name] = " ".join(comment).replace("|", "\\|")
+        comment = []
+    return found
+
+
+def rows(settings: Any) -> list[str]:
+    """A line for each field that the settings' own class declares."""
+    kind = type(settings)
+    said = reasons(kind)
+    lines: list[str] = []
+    for field in dataclasses.fields(kind):
+        if field.name in said and field.name != "files":
+            lines.append(
+                f"| `--{field.name.replace('_', '-')}` | {shown(getattr(settings, field.name))} | {said[field.name]} |"
+            )
+    return lines
+
+
+def shown(value: Any) -> str:
+    """A value as one types it."""
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def text() -> str:
+    """The page."""
+    parts = [HEAD]
+    for name in DATA_TASKS:
+        usual = data_task(name).defaults()
+        parts.append(f"\n## {name}\n")
+        for group, title in GROUPS.items():
+            lines = rows(getattr(usual, group))
+            if lines:
+                parts.append(
+                    f"\n### {title}\n\n| option | value | why |\n| --- | --- | --- |\n" + "\n".join(lines) + "\n"
+                )
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("presets.md").write_text(text(), encoding="utf-8")
