@@ -95,6 +95,12 @@ def test_nothing_but_padding(agree: Callable[..., None]) -> None:
     agree(found[0, 0], by_hand(layer, torch.zeros(1 + C)), 1e-6)
 
 
+def test_each_spelling_is_read_once_as_if_every_word_were(inputs: Tensor, agree: Callable[..., None]) -> None:
+    """Compiled graphs read every word, with the padding after it."""
+    layer, characters = build(), inputs.flatten(0, 1)[:, 1:]
+    agree(layer._spelled(characters), layer._read(characters), 1e-6)
+
+
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
 def test_other_cells(inputs: Tensor, cell: str) -> None:
     layer = build(cell=cell)

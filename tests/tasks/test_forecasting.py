@@ -209,12 +209,12 @@ def test_tracking_brings_coverage_to_what_it_should_be() -> None:
     truth = np.lib.stride_tricks.sliding_window_view(noise, 4)
     shares = (0.1, 0.5, 0.9)
     quantiles = np.broadcast_to(np.float32([-1.28, 0.0, 1.28]), (6000, 4, 3)).copy()
-    tracking = Tracking(shares, 0.01, 1)
+    tracking = Tracking(shares, 0.005, 1)
     moved, after = tracking.through(quantiles, truth, tracking.start(4))
     below = (truth[1000:, :, None] < moved[1000:]).mean(0)
     assert np.abs(below - shares).max() <= 0.01
     assert np.array_equal(moved[..., 1], quantiles[..., 1]), "the forecast itself stays"
-    assert np.abs(after[:, 0] + 1.28).max() < 0.5, "1.28 deviations of a noise twice as large"
+    assert np.abs(after.own[:, 0] + after.shared[0] + 0.5).max() < 0.1, "half a width more on each side"
     assert np.array_equal(moved[0], quantiles[0]), "nothing is known before the first value"
     rest, _ = tracking.through(quantiles[:3], truth[:3], tracking.start(4))
     assert np.array_equal(rest, moved[:3]), "what comes later changes nothing"

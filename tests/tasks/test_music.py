@@ -166,19 +166,17 @@ def test_the_command_line(cli: Cli, music: Path, tmp_path: Path) -> None:
     assert "each note by itself" in outcome.out
     measured = json.loads(cli("eval", folder, "--json", "--part", "held-out").out)
     assert measured["part"] == "held out"
-    from peephole.cli.sample_music import run
-
-    assert run([str(folder), "--length", "5", "--count", "2", "--out", str(tmp_path / "a.mid"), "--tempo", "90"]) == 0
+    outcome = cli("sample", folder, "--length", 5, "--count", 2, "--out", tmp_path / "a.mid", "--tempo", 90)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(f"{tmp_path / 'a-1.mid'}, with .png and .json beside it: the piece: 5 steps")
     for number in (1, 2):
         assert abs((read_midi(tmp_path / f"a-{number}.mid", 1).beats_per_minute or 0) - 90) <= 1e-3
         assert len(json.loads((tmp_path / f"a-{number}.json").read_text())[0]) == 5
         assert (tmp_path / f"a-{number}.png").read_bytes().startswith(b"\x89PNG")
-    for wrong, said in [
-        (["--tempo", "1"], "--tempo is 1.0"),
-        (["--out", "a.wav"], "expected a name that ends in .mid"),
-    ]:
-        with pytest.raises(InputError, match=said):
-            run([str(folder), *wrong])
+    for option, value, said in [("--tempo", 1, "--tempo is 1.0"), ("--out", "a.wav", "expected a name that ends in")]:
+        outcome = cli("sample", folder, option, value)
+        assert outcome.code == 2
+        assert said in outcome.err
 
 
 def test_pictures_say_what_they_show() -> None:

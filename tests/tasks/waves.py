@@ -5,7 +5,7 @@ zero. A recurrent net learns that; a net without recurrence cannot.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from peephole.models.config import WholeConfig
 from peephole.models.inputs import Numbers
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
+from peephole.runs.folder import Run
 from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.examples.scores import Metrics, Scores
 from peephole.tasks.examples.settings import ExamplesTask
@@ -149,11 +150,33 @@ class WavesModel(ExamplesModel):
         """A little noise."""
 
         def noisy(pair: Pair, random: np.random.Generator) -> Pair:
-            return (np.asarray(pair[0], np.float32) + 0.01 * random.normal(size=pair[0].shape)).astype(
-                np.float32
-            ), pair[1]
+            inputs, targets = pair
+            return (inputs + 0.01 * random.normal(size=inputs.shape)).astype(np.float32), targets
 
         return noisy
 
     def predict(self, files: Sequence[Path]) -> Iterator[Any]:
         raise NotImplementedError
+
+
+TRAINING = PassesConfig(steps=6, batch_size=8, threads=1, warmup=2, checkpoint_seconds=0.0, watch=0, learning_rate=0.03)
+
+
+def task(data: WavesData, **training: Any) -> WavesTask:
+    return WavesTask(data, WavesNet(), replace(TRAINING, **training))
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def opened(folder: Path) -> WavesModel:
+    found = WavesModel.open(Run.open(folder))
+    assert isinstance(found, WavesModel)
+    return found
+
+
+def resumed(folder: Path) -> WavesModel:
+    found = WavesModel.resume(Run.open(folder))
+    assert isinstance(found, WavesModel)
+    return found

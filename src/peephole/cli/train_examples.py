@@ -43,7 +43,14 @@ def run(task: str, words: list[str]) -> int:
         return _train(kind.resume(Run.open(options.output.resume)), changes, options.output.report)
     data = bare(options.data, kind.defaults().data)
     given = kind.settings(data=data, model=options.model, training=options.training, baseline=options.beside.baseline)
-    model = kind.create(given, folder_for(options.output, options.training.devices))
+    folder = folder_for(options.output, options.training.devices)
+    try:
+        model = kind.create(given, folder)
+    except KeyboardInterrupt:
+        if not (folder / "config.json").is_file():
+            raise
+        emit(f"interrupted while the data was prepared; go on with: peephole train --resume {short(folder)}\n")
+        return 130
     return _train(model, {}, options.output.report)
 
 

@@ -8,7 +8,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from peephole.models.words import WordsAndCharacters
 from peephole.runs.folder import Run
 from peephole.train.config import LoopConfig
 from peephole.train.machine import check_machine
@@ -51,9 +50,6 @@ def compiled_model(model: nn.Module) -> nn.Module:
 
     # oneDNN says only when it runs how large its workspace is; without this, compiling stops short of its operator
     torch._dynamo.config.capture_dynamic_output_shape_ops = True
-    for part in model.modules():
-        if isinstance(part, WordsAndCharacters):  # its sizes follow from the words of a batch
-            vars(part)["enter"] = torch._dynamo.disable(part.enter)
     compiled = torch.compile(model)
     assert isinstance(compiled, nn.Module)
     return compiled

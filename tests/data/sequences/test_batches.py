@@ -130,7 +130,7 @@ def test_the_seed_is_the_order(part: Part) -> None:
 
 def noisy(pair: Pair, random: np.random.Generator) -> Pair:
     inputs, targets = pair
-    return (np.asarray(inputs, np.float32) + random.normal(size=inputs.shape)).astype(np.float32), targets
+    return (inputs + random.normal(size=inputs.shape)).astype(np.float32), targets
 
 
 @pytest.mark.parametrize("change", [None, noisy], ids=["as they are", "changed"])

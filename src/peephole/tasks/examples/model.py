@@ -113,6 +113,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
 
         Raises:
             InputError: `out` exists or cannot be written, or data or settings cannot be used; then nothing is left.
+            KeyboardInterrupt: as ever; the run stays, and `resume` goes on with the preparation.
         """
         if process_rank():
             return cls.resume(Run.wait_for(Path(out), *(() if task.net == "mlp" else ("data", "encoding.json"))))
@@ -127,6 +128,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
                 if isinstance(found.model, SequenceModel):
                     explain_backend(found.model)  # a named back end that cannot serve the cell says so here
                 found.objective().batches(0, task.training.devices)
+            except KeyboardInterrupt:
+                raise  # what was prepared so far stays; `resume` goes on
             except BaseException:
                 run.discard()
                 raise
@@ -220,7 +223,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         """A part of the data. `InputError` when it is gone or was never there."""
         if not (self.data_folder / name).is_dir():
             known = ", ".join(part.replace("_", "-") for part in self.parts) or "no part at all"
-            raise InputError(f"{self.run.folder}: has no {name.replace('_', '-')} part; its data has {known}")
+            again = "" if self.parts else f"; peephole train --resume {self.run.folder} prepares it again"
+            raise InputError(f"{self.run.folder}: has no {name.replace('_', '-')} part; its data has {known}{again}")
         if name not in self._opened:
             self._opened[name] = open_part(self.data_folder / name)
         return self._opened[name]

@@ -19,8 +19,8 @@ from peephole.data.forecasting.tables import table_of
 from peephole.data.forecasting.windows import window_batch
 from peephole.errors import InputError
 from peephole.tasks.forecasting.answer import Forecast
-from peephole.tasks.forecasting.forecasting import Offsets, quantiles_of
-from peephole.tasks.forecasting.tracking import Tracking
+from peephole.tasks.forecasting.forecasting import quantiles_of
+from peephole.tasks.forecasting.tracking import Offsets, Tracking
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Answering:
         encoding: ForecastingEncoding,
         data: ForecastingData,
         tracking: Tracking,
-        offsets: Offsets,
+        offsets: Sequence[Offsets],
     ) -> None:
         self.model, self.encoding, self.tracking, self.offsets = model.eval(), encoding, tracking, offsets
         self.data = replace(data, columns=encoding.columns, files=())
@@ -59,7 +59,9 @@ class Answering:
             raise InputError(f"{files[0]}: steps of {clock.step}; expected {self.encoding.clock.step}, as in training")
         for place, one in enumerate(series):
             ready = self._ready(one)
-            yield self._forecast(ready, self._quantiles(ready) + self._offsets(ready.number), header=place == 0)
+            yield self._forecast(
+                ready, self.tracking.moved(self._quantiles(ready), self._offsets(ready.number)), place == 0
+            )
 
     def of_lines(self, lines: Iterator[str], name: str) -> Iterator[Forecast]:
         """A forecast after every row, from the first that ends a window on; the first line names the columns.
@@ -129,9 +131,12 @@ class Answering:
         """Quantiles `[H, Q]` in the numbers of the net."""
         return quantiles_of(self.model, window_batch(ready.rows, self.encoding), len(self.tracking.shares))[0]
 
-    def _offsets(self, number: int | None) -> np.ndarray:
+    def _offsets(self, number: int | None) -> Offsets:
         """Of a series that training did not have the mean over those that it had."""
-        return self.offsets[number] if number is not None else self.offsets.mean(0)
+        if number is not None:
+            return self.offsets[number]
+        own, shared = (np.mean([getattr(one, name) for one in self.offsets], 0) for name in ("own", "shared"))
+        return Offsets(own, shared, min(one.heard for one in self.offsets))
 
     def _forecast(self, ready: _Ready, quantiles: np.ndarray, header: bool) -> Forecast:
         clock, last = self.encoding.clock, ready.series.times[-1]
@@ -143,19 +148,19 @@ class Answering:
 class _Followed:
     """The forecasts of a series that are still waiting for what comes."""
 
-    def __init__(self, tracking: Tracking, offsets: np.ndarray) -> None:
-        self.tracking, self.offsets = tracking, offsets.copy()
-        self.waiting: deque[np.ndarray] = deque(maxlen=len(offsets))
+    def __init__(self, tracking: Tracking, offsets: Offsets) -> None:
+        self.tracking, self.offsets = tracking, offsets
+        self.waiting: deque[np.ndarray] = deque(maxlen=len(offsets.own))
 
     def hear(self, value: float) -> None:
         """A value that forecasts made before were about, the newest of them one step ahead."""
-        if not self.waiting or not self.tracking.rate or len(self.tracking.shares) < 2:
-            return
         ahead = np.arange(len(self.waiting))
-        made = np.stack([self.waiting[-1 - step][step] for step in ahead])
-        self.offsets[ahead] += self.tracking.moves(made, np.full(len(made), value, np.float32))
+        made = [self.waiting[-1 - step][step] for step in ahead]
+        if made:
+            came = np.full(len(made), value, np.float32)
+            self.offsets = self.tracking.after(self.offsets, np.stack(made), ahead, came)
 
     def moved(self, quantiles: np.ndarray) -> np.ndarray:
         """A new forecast, moved by what has been heard so far."""
-        self.waiting.append(quantiles + self.offsets)
+        self.waiting.append(self.tracking.moved(quantiles, self.offsets))
         return self.waiting[-1]

@@ -1,7 +1,7 @@
 """The forecasts of a net for every window of a part, with quantiles that follow their coverage."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from peephole.data.forecasting.windows import WindowBatch, Windows
-from peephole.tasks.forecasting.tracking import Tracking
+from peephole.tasks.forecasting.tracking import Offsets, Tracking
 from peephole.writing import write_whole
 
 TOGETHER = 1024  # windows that are forecast at once
-
-Offsets = Float32[np.ndarray, "series horizon quantiles"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +26,13 @@ class Forecasts:
         number: of the series among those of training.
         quantiles: `[n, H, Q]`, in order.
         truth: `[n, H]`.
-        offsets: how far quantiles were moved after the last window, `[H, Q]`.
+        offsets: how far quantiles have been moved once all that was forecast is known.
     """
 
     number: int
     quantiles: Float32[np.ndarray, "windows horizon quantiles"]
     truth: Float32[np.ndarray, "windows horizon"]
-    offsets: Float32[np.ndarray, "horizon quantiles"]
+    offsets: Offsets
 
 
 @torch.no_grad()
@@ -45,7 +43,9 @@ def quantiles_of(model: nn.Module, batch: WindowBatch, count: int) -> Float32[np
     return (outputs.unflatten(-1, (-1, count)) + batch.level[..., None])[0].numpy()
 
 
-def forecasts(model: nn.Module, windows: Windows, tracking: Tracking, offsets: Offsets) -> Iterator[Forecasts]:
+def forecasts(
+    model: nn.Module, windows: Windows, tracking: Tracking, offsets: Sequence[Offsets]
+) -> Iterator[Forecasts]:
     """Of one series of a part after the other; those too short for a window are passed over."""
     model.eval()
     count = len(tracking.shares)
@@ -62,7 +62,7 @@ def forecasts(model: nn.Module, windows: Windows, tracking: Tracking, offsets: O
             yield Forecasts(number, moved, truth, after)
 
 
-def kept_offsets(path: Path, weights: Path, compute: Callable[[], Offsets]) -> Offsets:
+def kept_offsets(path: Path, weights: Path, compute: Callable[[], Sequence[Offsets]]) -> Sequence[Offsets]:
     """How far the held-out part moves the quantiles of each series: read where it is known for these weights."""
     seen = weights.stat()
     mark = np.array([seen.st_size, seen.st_mtime_ns])
@@ -70,11 +70,13 @@ def kept_offsets(path: Path, weights: Path, compute: Callable[[], Offsets]) -> O
         try:
             with np.load(path, allow_pickle=False) as saved:
                 if (saved["weights"] == mark).all():
-                    return saved["offsets"]
+                    each = zip(saved["own"], saved["shared"], saved["heard"].tolist(), strict=True)
+                    return [Offsets(own, shared, heard) for own, shared, heard in each]
         except (ValueError, KeyError, OSError):
             pass  # damaged, or of other weights: made anew
     found = compute()
     written = io.BytesIO()
-    np.savez(written, weights=mark, offsets=found)
+    arrays = {name: np.stack([getattr(one, name) for one in found]) for name in ("own", "shared", "heard")}
+    np.savez(written, weights=mark, **arrays)
     write_whole(path, written.getvalue())
     return found

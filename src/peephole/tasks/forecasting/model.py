@@ -26,12 +26,12 @@ from peephole.tasks.examples.scores import Metrics, Scores
 from peephole.tasks.examples.settings import ExamplesTask
 from peephole.tasks.forecasting.answer import Forecast
 from peephole.tasks.forecasting.answering import Answering
-from peephole.tasks.forecasting.forecasting import Offsets, forecasts, kept_offsets
+from peephole.tasks.forecasting.forecasting import forecasts, kept_offsets
 from peephole.tasks.forecasting.measuring import metrics
 from peephole.tasks.forecasting.naive import naive_methods
 from peephole.tasks.forecasting.scoring import scored
 from peephole.tasks.forecasting.settings import ForecastingTask
-from peephole.tasks.forecasting.tracking import Tracking
+from peephole.tasks.forecasting.tracking import Offsets, Tracking
 
 LOOKED_AT = 4096  # held-out windows measured while training; they overlap, so that fewer say little
 NAMED = 5  # series left out that are named
@@ -174,18 +174,17 @@ class ForecastingModel(ExamplesModel):
         config = self.task.model
         return Tracking(config.shares, config.tracking, config.middle)
 
-    def offsets(self, part: str) -> Offsets:
-        """How far quantiles have been moved before a part begins, by what was held out before it."""
-        encoding = self.encoding
-        start = np.zeros((len(encoding.series), encoding.horizon, len(self.task.model.shares)), np.float32)
+    def offsets(self, part: str) -> Sequence[Offsets]:
+        """How far the quantiles of each series have been moved before a part begins, by what was held out before it."""
+        start = [self.tracking.start(self.encoding.horizon)] * len(self.encoding.series)
         if part in ("train", "held_out") or "held_out" not in self.parts or len(self.task.model.shares) < 2:
             return start
 
-        def compute() -> Offsets:
-            for found in forecasts(self.model, self.windows("held_out"), self.tracking, start):
-                start[found.number] = found.offsets
-            return start
+        def compute() -> Sequence[Offsets]:
+            found = {one.number: one.offsets for one in forecasts(self.model, held_out, self.tracking, start)}
+            return [found.get(number, before) for number, before in enumerate(start)]
 
+        held_out = self.windows("held_out")
         if not self.run.model_path.is_file():
             return compute()
         return kept_offsets(self.run.folder / "offsets.npz", self.run.model_path, compute)

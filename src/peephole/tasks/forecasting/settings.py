@@ -39,9 +39,10 @@ class ForecastingNet(ModelConfig):
     # Quantiles to forecast; 0.5, the median, is the forecast itself. Those here make intervals of 80 and of 90 %.
     quantiles: tuple[float, ...] = (0.05, 0.1, 0.5, 0.9, 0.95)
 
-    # How fast quantiles follow what is seen of their coverage, in widths of the outer interval: wherever truth is known
-    # later, a quantile is moved so that the share below it becomes right. 0: they stay as they were learnt.
-    tracking: float = 0.003
+    # How fast quantiles follow what is seen of their coverage, in widths of the outer interval: as values come, a
+    # quantile is moved until the right share lies below it, on held-out data first. 0: they stay as they were learnt.
+    # 0.002 brought coverage to a point of what it should be on held-out data at 2 % more divergence.
+    tracking: float = 0.002
 
     def __post_init__(self) -> None:
         super().__post_init__()
