@@ -172,6 +172,8 @@ def test_transposing_moves_every_note_and_nothing_else(notes: str, tmp_path: Pat
         assert [one.dtype for one in found] == [one.dtype for one in pair]
         seen.add(first)
     assert seen == set(range(-2, 6))  # 23 is two above the lowest key
+    stays = [Transposing(5, 0.5)(pair, random) is pair for _ in range(400)]
+    assert 0.4 <= np.mean(stays) <= 0.6  # four standard deviations
 
 
 def shifted(chords: tuple[tuple[int, ...], ...], by: int) -> Piece:

@@ -8,10 +8,13 @@ from peephole.data.sequences.store import Array, Pair
 
 
 class Transposing:
-    """Moves a piece up or down by at most `most` semitones, as far as the keys of a piano allow, each as likely."""
+    """Moves a piece up or down by at most `most` semitones, as far as the keys of a piano allow, each as likely.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    In the share `own_key` of the times it stays where it is.
+    """
+
+    def __init__(self, most: int, own_key: float = 0.0) -> None:
+        self.most, self.own_key = most, own_key
 
     def __call__(self, pair: Pair, random: np.random.Generator) -> Pair:
         """Inputs and targets of one piece, both moved alike."""
@@ -21,7 +24,7 @@ class Transposing:
         else:
             symbols = np.asarray(targets, np.int64)
             keys = symbols[symbols > 0] - 1
-        if not len(keys):
+        if not len(keys) or random.random() < self.own_key:
             return pair
         lowest, highest = int(keys.min()), int(keys.max())
         by = int(random.integers(-min(self.most, lowest), min(self.most, KEYS - 1 - highest) + 1))

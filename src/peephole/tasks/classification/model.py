@@ -17,12 +17,12 @@ from peephole.data.classification.encoding import ClassificationEncoding
 from peephole.data.classification.preparing import prepare
 from peephole.data.sequences.batches import SequenceBatch
 from peephole.data.sequences.store import Pair
-from peephole.models.heads import Pooled
 from peephole.models.inputs import Convolution, Numbers
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
 from peephole.tasks.classification.answer import ClassifiedSequence
 from peephole.tasks.classification.answering import Answering
+from peephole.tasks.classification.head import DroppedPooled
 from peephole.tasks.classification.metrics import classified, metrics, table
 from peephole.tasks.classification.naive import majority, naive_bayes, nearest_neighbour, targets_of
 from peephole.tasks.classification.settings import ClassificationTask
@@ -66,12 +66,12 @@ class ClassificationModel(ExamplesModel):
             layer = Convolution(len(encoding.mean), config.embedding_size, config.kernel, config.stride)
         else:
             layer = Numbers(len(encoding.mean))
-        labels = len(encoding.labels)
+        labels, rate = len(encoding.labels), config.answer_dropout
         if self.task.net == "mlp":
-            return Perceptron(
-                layer, config.hidden_size, Pooled(config.hidden_size, labels, config.pool), config.dropout
-            )
-        return SequenceModel(layer, config, Pooled(config.width, labels, config.pool, config.bidirectional))
+            head = DroppedPooled(config.hidden_size, labels, config.pool, rate=rate)
+            return Perceptron(layer, config.hidden_size, head, config.dropout)
+        head = DroppedPooled(config.width, labels, config.pool, config.bidirectional, rate)
+        return SequenceModel(layer, config, head)
 
     # --- training ---
 

@@ -76,7 +76,7 @@ def kept_offsets(path: Path, weights: Path, compute: Callable[[], Sequence[Offse
             pass  # damaged, or of other weights: made anew
     found = compute()
     written = io.BytesIO()
-    arrays = {name: np.stack([getattr(one, name) for one in found]) for name in ("own", "shared", "heard")}
-    np.savez(written, weights=mark, **arrays)
+    own, shared, heard = (np.stack([getattr(one, name) for one in found]) for name in ("own", "shared", "heard"))
+    np.savez(written, weights=mark, own=own, shared=shared, heard=heard)
     write_whole(path, written.getvalue())
     return found

@@ -80,8 +80,8 @@ class MusicModel(ExamplesModel):
     # --- training ---
 
     def change(self) -> Callable[[Pair, Any], Pair] | None:
-        most = self.task.training.transpose
-        return Transposing(most) if most else None
+        training = self.task.training
+        return Transposing(training.transpose, training.own_key) if training.transpose else None
 
     def divergence(self, outputs: Tensor, batch: SequenceBatch) -> Tensor:
         if self.encoding.notes == "chords":

@@ -51,14 +51,20 @@ class MusicTraining(PassesConfig):
     # So much of the old average of the weights stays at a step.
     average: float = 0.99
 
-    # Every piece is moved by at most so many semitones up or down, another number each time, as keys differ and rules
-    # do not; 0: never. Without it the net has learnt the pieces by heart after a third of the steps.
-    transpose: int = 5
+    # A piece is moved by at most so many semitones up or down, another number each time, as keys differ and rules do
+    # not; 0: never. Without it the net has learnt the pieces by heart after a third of the steps.
+    transpose: int = 3
+
+    # Share of the times that a piece stays in its own key, for keys that pieces are written in are not all as usual. An
+    # rnn, which is soon full, needs that most.
+    own_key: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.transpose <= 24:
             raise InputError(f"--transpose is {self.transpose}; expected 0 to 24 semitones")
+        if not 0 <= self.own_key <= 1:
+            raise InputError(f"--own-key is {self.own_key}; expected a share from 0 to 1")
 
 
 @dataclass(frozen=True)
