@@ -82,7 +82,8 @@ def pinball(
 ) -> Float[Tensor, ""]:
     """Σ w_t Σ_v mean over q of max(q (D − Y_q), (q − 1) (D − Y_q)), twice: |D − Y| where the one quantile is 0.5.
 
-    The values · quantiles `outputs` hold the quantiles of the first value, then those of the second, and so on (Koenker & Bassett 1978).
+    The values · quantiles `outputs` hold the quantiles of the first value, then those of the second, and so on (Koenker
+    & Bassett 1978).
     """
     count = quantiles.numel()
     _check(torch.Size([*targets.shape[:-1], targets.shape[-1] * count]), outputs.shape, "outputs")

@@ -131,10 +131,10 @@ def test_a_stream_tracks_as_the_scores_do(trained: ForecastingModel) -> None:
     part = lines(whole[900 - 32 :])  # as many rows before the test part as a forecast reads
     offsets = trained.offsets("test")
     at_once = list(forecasts(trained.model, trained.windows("test"), trained.tracking, offsets))
-    answers = list(trained.follow(iter(line + "\n" for line in part[:201]), "standard input"))
+    answers = list(trained.follow(iter(line + "\n" for line in part[:93]), "standard input"))
     for place, found in enumerate(at_once):
         expected = trained.encoding.restored(
-            found.quantiles[:169], trained.encoding.mean[place], trained.encoding.scale[place]
+            found.quantiles[:61], trained.encoding.mean[place], trained.encoding.scale[place]
         )
         streamed = np.stack([answer.quantiles for answer in answers[place::2]])
         assert np.abs(streamed - expected).max() <= 1e-3 * trained.encoding.scale[place]
@@ -205,10 +205,10 @@ def test_stopped_and_gone_on_is_the_same(trained: ForecastingModel, tmp_path: Pa
 def test_tracking_brings_coverage_to_what_it_should_be() -> None:
     """Quantiles of a noise that has doubled: in the long run the share below each becomes right at every step ahead."""
     random = np.random.default_rng(0)
-    noise = 2 * random.normal(size=6003).astype(np.float32)
+    noise = 2 * random.normal(size=4003).astype(np.float32)
     truth = np.lib.stride_tricks.sliding_window_view(noise, 4)
     shares = (0.1, 0.5, 0.9)
-    quantiles = np.broadcast_to(np.float32([-1.28, 0.0, 1.28]), (6000, 4, 3)).copy()
+    quantiles = np.broadcast_to(np.float32([-1.28, 0.0, 1.28]), (4000, 4, 3)).copy()
     tracking = Tracking(shares, 0.005, 1)
     moved, after = tracking.through(quantiles, truth, tracking.start(4))
     below = (truth[1000:, :, None] < moved[1000:]).mean(0)

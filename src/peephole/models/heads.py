@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from peephole.errors import InputError
 
@@ -21,15 +22,17 @@ class Pooled(nn.Linear):
     - mean, max: over the steps of a row; mean-max: both, side by side.
     - attention: a mean with weights softmax(v · tanh(y_t)) (Yang et al. 2016, without the inner projection).
 
-    A row of length 0 is pooled to zeros.
+    A row of length 0 is pooled to zeros. A share `rate` of what was pooled is dropped while training: of outputs of
+    steps it would do little, for a mean over many steps hardly feels it.
     """
 
-    def __init__(self, width: int, outputs: int, pool: Pool = "last", both: bool = False) -> None:
+    def __init__(self, width: int, outputs: int, pool: Pool = "last", both: bool = False, rate: float = 0.0) -> None:
         if pool not in get_args(Pool):
             raise InputError(f"pool is {pool!r}; expected one of {', '.join(get_args(Pool))}")
         super().__init__(width * (2 if pool == "mean-max" else 1), outputs)
         self.pool: Pool = pool
         self.both = both  # directions, side by side in y
+        self.rate = rate
         self.score: nn.Linear | None = nn.Linear(width, 1, bias=False) if pool == "attention" else None
 
     def pooled(
@@ -54,7 +57,8 @@ class Pooled(nn.Linear):
         if self.score is not None:
             scores = torch.where(alive, self.score(torch.tanh(y)), torch.finfo(y.dtype).min)
             parts.append((y * torch.softmax(scores, 0) * alive).sum(0))
-        return torch.cat(parts, -1).masked_fill(ends[:, None] == 0, 0.0)
+        found = torch.cat(parts, -1).masked_fill(ends[:, None] == 0, 0.0)
+        return dropout(found, self.rate, self.training)
 
     def forward(
         self, input: Float[Tensor, "time batch width"], lengths: Int[Tensor, " batch"] | None = None

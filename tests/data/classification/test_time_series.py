@@ -1,5 +1,6 @@
 """`.ts` files: what is read, and refusals that name file and line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,14 @@ def test_heads_that_cannot_be_read(tmp_path: Path) -> None:
         written(tmp_path, "1,2:a\n", head="@seriesLength 1\n@classLabel true a\n@data\n")
     )
     assert "cannot be read" in refusal(tmp_path / "none.ts")
+
+
+def test_sets_of_the_archive(data_folder: Callable[[str], Path]) -> None:
+    folder = data_folder("ucr_uea")
+    vowels = list(read_time_series(folder / "JapaneseVowels" / "JapaneseVowels_TEST.ts"))
+    lengths = [len(item.content) for item in vowels if isinstance(item.content, np.ndarray)]
+    assert (len(vowels), min(lengths), max(lengths)) == (370, 7, 29)
+    assert {item.label for item in vowels} == set("123456789")
+    motions = list(read_time_series(folder / "BasicMotions" / "BasicMotions_TRAIN.ts"))
+    shapes = {item.content.shape for item in motions if isinstance(item.content, np.ndarray)}
+    assert (len(motions), shapes) == (40, {(100, 6)})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from peephole.data.forecasting.config import ForecastingData
-from peephole.data.forecasting.preparing import read_series
+from peephole.data.forecasting.reading import read_series
 from peephole.errors import InputError
 
 pytest.importorskip("polars")
@@ -29,6 +29,14 @@ def test_every_other_column_is_a_series(tmp_path: Path) -> None:
     assert columns.time == "date"
     assert clock.step == "1 day"
     assert series[1].values.tolist() == [4.0, 5.0, 6.0]
+
+
+def test_decimals_after_a_comma(tmp_path: Path) -> None:
+    path = written(tmp_path, "date;a", "2024-03-01;1,5", "2024-03-02;2", "2024-03-03;-0,25")
+    (series,), *_ = read_series((path,), ForecastingData(decimal=","))
+    assert series.values.tolist() == [1.5, 2.0, -0.25]
+    with pytest.raises(InputError, match=r"line 2, column 'a': got '1,5'; expected .* pass --decimal ,"):
+        read_series((path,), ForecastingData())
 
 
 def test_a_long_table_has_series_below_each_other(tmp_path: Path) -> None:

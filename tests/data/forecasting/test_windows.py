@@ -165,8 +165,9 @@ def test_series_too_short_are_left_out_and_named(tmp_path: Path, caplog: pytest.
     parts.mkdir()
     encoding = prepare(ForecastingData(files=(path,), series_column="id", horizon=4, context=8, season=1), parts)
     assert encoding.series == ("long",)
-    assert json.loads((parts / "series.json").read_text())["left out"] == ["short (5 rows)"]
-    assert "1 series left out, shorter than 12 rows: short (5 rows)" in caplog.text
+    (note,) = json.loads((parts / "series.json").read_text())["notes"]
+    assert note == "1 series too short for training, left out: short (9 rows)"
+    assert note in caplog.text
 
 
 @pytest.mark.parametrize("season", [7, 12, 24])
@@ -176,6 +177,14 @@ def test_a_season_is_found_under_a_trend_and_noise(season: int) -> None:
     shape = random.normal(size=season)
     found = [shape[steps % season] + 0.05 * steps + 0.5 * random.normal(size=len(steps)) for _ in range(3)]
     assert found_season(found) == season
+
+
+def test_a_smooth_season_in_noise_is_not_taken_for_a_short_one() -> None:
+    steps = np.arange(800)
+    noise = np.random.default_rng(0).normal(size=(5, 800))
+    wave = np.sin(2 * np.pi * steps / 24) + 0.3 * np.sin(2 * np.pi * steps / 168)
+    for amount in (0.0, 0.05, 0.1):
+        assert found_season(list(wave + amount * noise)) == 24
 
 
 def test_noise_and_walks_have_no_season() -> None:

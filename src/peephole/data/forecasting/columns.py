@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from peephole.data.forecasting.clock import Time, read_time
 from peephole.data.forecasting.config import ForecastingData
 from peephole.data.forecasting.tables import Table
@@ -65,17 +62,16 @@ def _time_column(table: Table, data: ForecastingData) -> str | None:
     return None
 
 
-def times_of(table: Table, columns: Columns, rows: NDArray[np.int64], pattern: str | None) -> list[Time]:
-    """The times of some rows; their places where the table has none. `InputError` for what is no time."""
+def times_of(table: Table, columns: Columns, pattern: str | None) -> list[Time] | None:
+    """The times of all rows; None where the table has none. `InputError` for what is no time."""
     if columns.time is None:
-        return [float(place) for place in range(len(rows))]
-    cells = table.texts(columns.time)
+        return None
     times: list[Time] = []
-    for row in rows.tolist():
-        time = read_time(cells[row], pattern)
+    for row, cell in enumerate(table.texts(columns.time)):
+        time = read_time(cell, pattern)
         if time is None or (times and isinstance(time, float) != isinstance(times[0], float)):
             raise InputError(
-                f"{table.place(row)}: time {cells[row]!r}; expected {_like(times)}; mend it, or pass --time-format"
+                f"{table.place(row)}: time {cell!r}; expected {_like(times)}; mend it, or pass --time-format"
             )
         times.append(time)
     return times

@@ -8,6 +8,7 @@ from peephole.errors import InputError
 
 Fill = Literal["refuse", "linear", "last"]
 Twice = Literal["refuse", "first", "mean"]
+Decimal = Literal[".", ","]
 Transform = Literal["none", "log"]
 Level = Literal["last", "mean", "season", "none"]
 Calendar = Literal["hour", "weekday", "monthday", "month"]
@@ -30,6 +31,9 @@ class ForecastingData:
 
     # How dates are written, as in Python's strptime: "%d.%m.%Y %H:%M". Without it ISO 8601, also with / or a month.
     time_format: str | None = None
+
+    # What stands before the decimals of a number.
+    decimal: Decimal = "."
 
     # Column with the name of the series that a row belongs to, where a table holds several one below the other.
     series_column: str | None = None
@@ -88,7 +92,8 @@ class ForecastingData:
                 raise InputError(f"{option} is {getattr(self, name)}; expected {least} or more")
         if self.held_out_rows < -1:
             raise InputError(f"--held-out-rows is {self.held_out_rows}; expected rows, 0 for none or -1 for a tenth")
-        for name, kind in (("fill", Fill), ("twice", Twice), ("transform", Transform), ("level", Level)):
+        kinds = {"fill": Fill, "twice": Twice, "decimal": Decimal, "transform": Transform, "level": Level}
+        for name, kind in kinds.items():
             if getattr(self, name) not in get_args(kind):
                 raise InputError(f"--{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(kind))}")
         unknown = [name for name in self.calendar if name not in get_args(Calendar)]

@@ -27,7 +27,10 @@ def found_season(series: Sequence[NDArray[np.floating]]) -> int:
             total[: lags + 1] += _autocorrelation(np.diff(values), lags)
             weight[: lags + 1] += 1
     mean = total / np.maximum(weight, 1)
-    peaks = np.array([lag for lag in range(2, most) if mean[lag] >= max(mean[lag - 1], mean[lag + 1])], np.int64)
+    # A smooth series resembles itself a few steps later, which is no season: that has to have ended. What noise does to
+    # differences is at lag 1 alone.
+    ended = next((lag for lag in range(2, most) if mean[lag] < 0), most)
+    peaks = np.array([lag for lag in range(ended, most) if mean[lag] >= max(mean[lag - 1], mean[lag + 1])], np.int64)
     if not len(peaks) or mean[peaks].max() < CLEAR:
         return 1
     return int(peaks[mean[peaks] >= NEAR * mean[peaks].max()][0])

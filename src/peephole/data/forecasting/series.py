@@ -45,8 +45,11 @@ def series_of(table: Table, columns: Columns, data: ForecastingData, clock: Cloc
         InputError: times out of order, twice or missing, a missing number, unless the settings say what to do about it.
     """
     found: list[Series] = []
+    times = times_of(table, columns, data.time_format)
+    cells = np.stack([table.numbers(column) for column in (*columns.targets, *columns.covariates)], 1)
     for name, rows in _groups(table, columns.series):
-        found += _of_rows(table, columns, data, name, rows, clock)
+        mine: list[Time] = [float(step) if times is None else times[row] for step, row in enumerate(rows.tolist())]
+        found += _of_rows(table, columns, data, name, rows, mine, cells[rows], clock)
         clock = clock or found[-1].clock
     return found
 
@@ -69,13 +72,13 @@ def _of_rows(
     data: ForecastingData,
     name: str,
     rows: NDArray[np.int64],
+    times: list[Time],
+    cells: NDArray[np.float64],
     clock: Clock | None,
 ) -> list[Series]:
-    """Each column of some rows as a series, all on one grid of times."""
-    times = times_of(table, columns, rows, data.time_format)
+    """Each column of some rows, `cells` `[T, columns]`, as a series, all on one grid of times."""
     clock = Clock.of(times) if clock is None else clock
     wanted = [*columns.targets, *columns.covariates]
-    cells = np.stack([table.numbers(column)[rows] for column in wanted], 1)  # [T, columns]
     grid = on_grid(table, rows, times, clock, cells, data, name)
     targets = len(columns.targets)
     known = _known_ahead(grid.cells[:, :targets])

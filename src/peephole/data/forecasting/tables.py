@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole.data.forecasting.config import Decimal
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Table:
     path: Path
     frame: "polars.DataFrame"
     lines: bool  # whether the file has lines, the header the first of them
+    decimal: Decimal = "."
     first: int = 0  # rows of the file before the first of these
 
     @property
@@ -51,6 +53,12 @@ class Table:
         import polars
 
         column = self.frame[name]
+        if column.dtype.is_temporal() or column.dtype.is_nested():
+            raise InputError(
+                f"{self.path}: column {name!r} holds {column.dtype}; expected numbers; leave it out by --columns"
+            )
+        if column.dtype == polars.String and self.decimal == ",":
+            column = column.str.replace(",", ".", literal=True)
         found = column.cast(polars.Float64, strict=False)
         values = found.fill_null(float("nan")).to_numpy().astype(np.float64)
         if column.dtype == polars.String:
@@ -68,12 +76,12 @@ class Table:
             return float(cell)
         except ValueError:
             raise InputError(
-                f"{self.place(row)}, column {name!r}: got {cell[:40]!r}; expected a number; mend it, or name the "
-                "columns to forecast by --columns"
+                f"{self.place(row)}, column {name!r}: got {cell[:40]!r}; expected a number; mend it, pass --decimal , "
+                "where numbers have commas, or name the columns to forecast by --columns"
             ) from None
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, decimal: Decimal = ".") -> Table:
     """A table of text (.csv, .tsv and any other name, with a header) or in Parquet (.parquet).
 
     Raises:
@@ -100,13 +108,15 @@ def read_table(path: Path) -> Table:
         ) from None
     if frame.is_empty():
         raise InputError(f"{path}: a table without rows; expected a row a step")
-    return Table(path, frame.rename(str.strip), not parquet)
+    return Table(path, frame.rename(str.strip), not parquet, decimal)
 
 
-def table_of(rows: Sequence[Sequence[str]], names: Sequence[str], name: str, first: int) -> Table:
+def table_of(
+    rows: Sequence[Sequence[str]], names: Sequence[str], name: str, first: int, decimal: Decimal = "."
+) -> Table:
     """A table of rows that came from elsewhere, for complaints called `name`, with `first` rows before them."""
     columns = {column: [row[place] for row in rows] for place, column in enumerate(names)}
-    return Table(Path(name), _polars().DataFrame(columns), True, first)
+    return Table(Path(name), _polars().DataFrame(columns), True, decimal, first)
 
 
 def _polars() -> Any:

@@ -74,7 +74,7 @@ def remember(case: Case, model: nn.Module | None) -> Memory | None:
         pairs = zip(runs[0][name], runs[1][name], strict=True)
         apart = torch.stack([(one - two).double().square().mean(dim=(1, 2)) for one, two in pairs])
         curve = apart.sum(0).sqrt()[before - 1 :]
-        if bool(torch.isfinite(curve).all()) and curve[0] > 0:
+        if len(curve) > 1 and bool(torch.isfinite(curve).all()) and curve[0] > 0:  # strides leave few places
             curves[name] = curve / curve[0]
     return Memory(curves, radii(model)) if curves else None
 

@@ -17,12 +17,12 @@ from peephole.data.classification.encoding import ClassificationEncoding
 from peephole.data.classification.preparing import prepare
 from peephole.data.sequences.batches import SequenceBatch
 from peephole.data.sequences.store import Pair
+from peephole.models.heads import Pooled
 from peephole.models.inputs import Convolution, Numbers
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
 from peephole.tasks.classification.answer import ClassifiedSequence
 from peephole.tasks.classification.answering import Answering
-from peephole.tasks.classification.head import DroppedPooled
 from peephole.tasks.classification.metrics import classified, metrics, table
 from peephole.tasks.classification.naive import majority, naive_bayes, nearest_neighbour, targets_of
 from peephole.tasks.classification.settings import ClassificationTask
@@ -68,9 +68,9 @@ class ClassificationModel(ExamplesModel):
             layer = Numbers(len(encoding.mean))
         labels, rate = len(encoding.labels), config.answer_dropout
         if self.task.net == "mlp":
-            head = DroppedPooled(config.hidden_size, labels, config.pool, rate=rate)
+            head = Pooled(config.hidden_size, labels, config.pool, rate=rate)
             return Perceptron(layer, config.hidden_size, head, config.dropout)
-        head = DroppedPooled(config.width, labels, config.pool, config.bidirectional, rate)
+        head = Pooled(config.width, labels, config.pool, config.bidirectional, rate)
         return SequenceModel(layer, config, head)
 
     # --- training ---

@@ -320,7 +320,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         if "held_out" not in measured:
             return f"{measured['divergence']:.4g} {self.task.unit}"
         right = f", {measured['right']:.2%} right" if "right" in measured else ""
-        return f"held out {measured['held_out']:.4g} {self.task.unit}{right}"
+        where = "held out" if self.measured_part == "held_out" else "on training data"
+        return f"{where} {measured['held_out']:.4g} {self.task.unit}{right}"
 
     # --- looking at it ---
 

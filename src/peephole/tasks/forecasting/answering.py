@@ -13,7 +13,7 @@ from peephole.data.forecasting.clock import Clock
 from peephole.data.forecasting.columns import columns_of
 from peephole.data.forecasting.config import ForecastingData
 from peephole.data.forecasting.encoding import ForecastingEncoding
-from peephole.data.forecasting.preparing import read_series
+from peephole.data.forecasting.reading import read_series
 from peephole.data.forecasting.series import Series, series_of
 from peephole.data.forecasting.tables import table_of
 from peephole.data.forecasting.windows import window_batch
@@ -89,7 +89,7 @@ class Answering:
             key = row[names.index(self.data.series_column)] if self.data.series_column in names else ""
             kept = recent.setdefault(key, deque(maxlen=self.encoding.lead))
             kept.append(row)
-            table = table_of(list(kept), names, name, count - len(kept))
+            table = table_of(list(kept), names, name, count - len(kept), self.data.decimal)
             for one in series_of(table, columns_of(table, self.data), self.data, self._clock):
                 if len(one.values) < self.encoding.lead:
                     continue

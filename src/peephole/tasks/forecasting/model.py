@@ -203,15 +203,7 @@ class ForecastingModel(ExamplesModel):
     def remarks(self) -> list[str]:
         """What was filled in, and which series were left out; nothing where that is gone."""
         path = self.data_folder / "series.json"
-        if not path.is_file():
-            return []
-        said = json.loads(path.read_bytes())
-        left_out = said["left out"]
-        more = f" and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
-        skipped = (
-            [f"{len(left_out):,} series left out, too short: {', '.join(left_out[:NAMED])}{more}"] if left_out else []
-        )
-        return [*said["notes"], *skipped]
+        return json.loads(path.read_bytes())["notes"] if path.is_file() else []
 
     # --- answers ---
 
