@@ -64,7 +64,12 @@ CASES = (
         "forecasting {data}/ett_small/ETTh1.csv --split 8640 2880 2880 --context 96 --horizon 96",
         "seasonal naive beside it",
     ),
-    Case("passengers", f"forecasting {SERIES}AirPassengers.csv", "seasonal naive beside it"),
+    Case("passengers", f"forecasting {SERIES}AirPassengers.csv --test-rows 24", "seasonal naive beside it"),
+    Case(
+        "passengers-log",
+        f"forecasting {SERIES}AirPassengers.csv --test-rows 24 --transform log --level season",
+        "seasonal naive beside it",
+    ),
     Case("chorales-lstm", f"music {CHORALES}", "TCN paper (Bai et al. 2018): LSTM 8.45"),
     Case("chorales-gru", f"music {CHORALES} --cell gru", "the same: GRU 8.43"),
     Case("chorales-rnn", f"music {CHORALES} --cell rnn", "the same: RNN 8.91, TCN 8.10"),

@@ -60,7 +60,7 @@ class Fan:
         ax.plot(ahead, self.truth, color="C1", linewidth=1, label="what came")
         ax.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
         ax.set(xlabel="steps from the last that was known", ylabel=self.series)
-        ax.legend(loc="upper left")
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)  # above: a forecast leaves no corner free
 
 
 @dataclass(frozen=True, eq=False)
