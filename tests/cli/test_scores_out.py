@@ -14,8 +14,8 @@ from peephole.tasks.presets import PRESETS
 
 
 def test_the_command_line_knows_every_task() -> None:
-    assert DATA_TASKS == tuple(CLASSES)
-    assert PROBLEMS == tuple(PRESETS)
+    assert tuple(CLASSES) == DATA_TASKS
+    assert tuple(PRESETS) == PROBLEMS
     for name in DATA_TASKS:
         kind = data_task(name)
         usual = kind.defaults()
