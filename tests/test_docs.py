@@ -38,6 +38,19 @@ def test_the_examples_of_looking_inside_run() -> None:
     assert len(names["which"]) == 16  # pyright: ignore[reportArgumentType]
 
 
+def test_the_example_of_the_data_tasks_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sentences = [f"the\tD\n{noun}\tN\nruns\tV\n\n" for noun in ("dog", "cat", "cow", "hen")]
+    Path("words.txt").write_text("".join(sentences) * 10, encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "data_tasks.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(block, "data_tasks.md", "exec"), names)
+    assert "dog\tN" in capsys.readouterr().out
+    assert names["scores"].metrics["accuracy %"] == 1.0  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_the_example_of_the_doctor_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "doctor.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(block, "doctor.md", "exec"), {})

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from peephole import report as report
     from peephole import stability as stability
     from peephole import units as units
+    from peephole.data.classification.config import ClassificationData as ClassificationData
     from peephole.data.config import TextData as TextData
+    from peephole.data.forecasting.config import ForecastingData as ForecastingData
+    from peephole.data.music.config import MusicData as MusicData
+    from peephole.data.tagging.config import TaggingData as TaggingData
     from peephole.doctor.diagnose import diagnose as diagnose
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
@@ -41,7 +45,15 @@ if TYPE_CHECKING:
     from peephole.streams.snapshot import Snapshot as Snapshot
     from peephole.streams.stream import Stream as Stream
     from peephole.tasks import load as load
+    from peephole.tasks.classification.model import ClassificationModel as ClassificationModel
+    from peephole.tasks.classification.settings import ClassificationTask as ClassificationTask
     from peephole.tasks.config import TextTask as TextTask
+    from peephole.tasks.forecasting.model import ForecastingModel as ForecastingModel
+    from peephole.tasks.forecasting.settings import ForecastingTask as ForecastingTask
+    from peephole.tasks.music.model import MusicModel as MusicModel
+    from peephole.tasks.music.settings import MusicTask as MusicTask
+    from peephole.tasks.tagging.model import TaggingModel as TaggingModel
+    from peephole.tasks.tagging.settings import TaggingTask as TaggingTask
     from peephole.tasks.text import TextModel as TextModel
     from peephole.train.config import TrainingConfig as TrainingConfig
     from peephole.train.watch.reading import read_watch as read_watch
@@ -79,6 +91,18 @@ _HOMES = {
     "TrainingConfig": "train.config",
     "Sampling": "generate.config",
     "TextModel": "tasks.text",
+    "TaggingModel": "tasks.tagging.model",
+    "TaggingTask": "tasks.tagging.settings",
+    "TaggingData": "data.tagging.config",
+    "ClassificationModel": "tasks.classification.model",
+    "ClassificationTask": "tasks.classification.settings",
+    "ClassificationData": "data.classification.config",
+    "ForecastingModel": "tasks.forecasting.model",
+    "ForecastingTask": "tasks.forecasting.settings",
+    "ForecastingData": "data.forecasting.config",
+    "MusicModel": "tasks.music.model",
+    "MusicTask": "tasks.music.settings",
+    "MusicData": "data.music.config",
 }
 
 _PACKAGES = ("doctor", "report", "stability", "units")
@@ -117,6 +141,18 @@ __all__ = [  # noqa: RUF022
     "TrainingConfig",
     "Sampling",
     "TextModel",
+    "TaggingModel",
+    "TaggingTask",
+    "TaggingData",
+    "ClassificationModel",
+    "ClassificationTask",
+    "ClassificationData",
+    "ForecastingModel",
+    "ForecastingTask",
+    "ForecastingData",
+    "MusicModel",
+    "MusicTask",
+    "MusicData",
     "doctor",
     "report",
     "stability",
