@@ -1,5 +1,6 @@
 """`peephole predict RUN FILES…` of a task on a data set: items in, answers with confidences out."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def run(words: list[str]) -> int:
 
 
 def _lines() -> Iterator[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # whatever the terminal speaks
     try:
         yield from iter(sys.stdin.readline, "")
     except UnicodeDecodeError as error:

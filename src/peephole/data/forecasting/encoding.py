@@ -129,7 +129,7 @@ class ForecastingEncoding:
 def deviation(values: NDArray[np.floating]) -> float:
     """The standard deviation; 1 of a constant."""
     found = float(np.std(values))
-    return found if found > 1e-8 * (1 + abs(float(np.mean(values)))) else 1.0
+    return found if found > 1e-12 * abs(float(np.mean(values))) and found > 0 else 1.0
 
 
 def seasonal_error(values: Sequence[float] | NDArray[np.floating], season: int) -> float:

@@ -94,7 +94,10 @@ def read_table(path: Path, decimal: Decimal = ".") -> Table:
             frame = polars.read_parquet(path)
         else:
             separator = _separator(path)
+            _check_names(path, separator)
             frame = polars.read_csv(path, separator=separator, infer_schema=False)
+            while len(frame) and not any(frame.row(-1)):  # empty lines at the end
+                frame = frame[:-1]
             if not frame.is_empty() and frame[:, -1].null_count():  # a row may have been too short
                 _check_widths(path, separator)
     except OSError as error:
@@ -137,6 +140,14 @@ def _separator(path: Path) -> str:
     if not head.strip():
         raise InputError(f"{path}: begins without the names of its columns; expected them in the first line")
     return max(SEPARATORS, key=head.count)
+
+
+def _check_names(path: Path, separator: str) -> None:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        names = [name.strip() for name in next(csv.reader(file, delimiter=separator))]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise InputError(f"{path}, line 1: two columns are called {twice!r}; expected a name for each; rename one")
 
 
 def _check_widths(path: Path, separator: str) -> None:
