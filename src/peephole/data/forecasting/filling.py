@@ -107,7 +107,9 @@ def filled(
         column = names[columns.start + place]
         where = table.place(int(grid.rows[first])) if grid.rows[first] >= 0 else str(table.path)
         if how == "refuse" or not len(known) or known[0] > 0:
-            remedy = "mend it, or pass --fill linear or last" if how == "refuse" else "nothing stands before it"
+            remedy = "mend it, or pass --fill linear or last"
+            if how != "refuse":
+                remedy = "nothing stands before it that could fill it; leave out the rows up to the first number"
             raise InputError(
                 f"{where}, column {column!r}: a missing value{_more(int(missing.sum()))}; expected a number; {remedy}"
             )

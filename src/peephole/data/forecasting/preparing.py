@@ -42,7 +42,7 @@ def prepare(data: ForecastingData, folder: Path) -> ForecastingEncoding:
     longest = max(context + (season if data.level == "season" else 0), season) + data.horizon
     _check_lengths(data, borders, context, longest, bool(columns.covariates))
     kept = [at.train >= longest for at in borders]
-    notes = [*_notes(series), *_left_out("training", series, kept)]
+    notes = [*_notes(series), *_check_split(data, series, borders), *_left_out("training", series, kept)]
     series = [one for one, long in zip(series, kept, strict=True) if long]
     borders = [at for at, long in zip(borders, kept, strict=True) if long]
     encoding = _learn(series, borders, columns, clock, season, context, data)
@@ -142,7 +142,22 @@ def _notes(series: Sequence[Series]) -> list[str]:
     count = sum(one.filled for one in series)
     if count:
         notes.append(f"{count:,} missing values filled in {_named([one.name for one in series if one.filled])}")
+    empty = max(len(one.covariates) - len(one.values) for one in series)
+    if empty:
+        notes.append(f"{empty:,} rows at the end have no value, and nothing is learnt from them")
     return notes
+
+
+def _check_split(data: ForecastingData, series: Sequence[Series], borders: Sequence[Borders]) -> list[str]:
+    """A note on the rows after those of --split. `InputError` where it asks for more than there are."""
+    rows, asked = max(len(one.values) for one in series), sum(data.split)
+    if asked > 1 + 1e-9 and asked > rows:
+        raise InputError(
+            f"--split asks for {asked:,.0f} rows, and the longest series has {rows:,}; give fewer, or shares such as "
+            "0.7 0.1 0.2"
+        )
+    left = max(len(one.values) - at.test for one, at in zip(series, borders, strict=True))
+    return [f"{left:,} rows after those of --split are left out"] if data.split and left else []
 
 
 def _left_out(part: str, series: Sequence[Series], enough: Sequence[bool]) -> list[str]:

@@ -23,6 +23,13 @@ def read_files(files: Sequence[Path], data: TaggingData, tally: Tally | None = N
             out; a file in which no word has a label, said at its end.
     """
     tally = tally or Tally()
+    written = {type(_rows(file, data)): file for file in files}
+    if len(written) > 1:
+        first, second = written.values()
+        raise InputError(
+            f"{first} and {second}: one has columns, the other is CoNLL-U, whose labels are others; expected files of "
+            "one format; train on one kind, or say by --format how to read both"
+        )
     for file in files:
         rows = _rows(file, data)
         words = labelled = 0
