@@ -86,8 +86,9 @@ def read_samples(path: Path) -> tuple[NDArray[np.float32], int]:
     return samples.mean(axis=1, dtype=np.float32), rate
 
 
-def sound_of(path: Path) -> tuple[int, int]:
-    """How many samples a recording has, and how many a second, from the head of its file alone; 0 of an empty file.
+def sound_of(path: Path) -> tuple[int, int, int]:
+    """How many samples a recording has, how many a second, and how many channels, from the head of its file alone; 0 of
+    an empty file.
 
     Raises:
         InputError: the file cannot be read as sound.
@@ -97,16 +98,16 @@ def sound_of(path: Path) -> tuple[int, int]:
 
     try:
         if not path.stat().st_size:
-            return 0, 0
+            return 0, 0, 0
         found = soundfile.info(path)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {REMEDY}") from None
-    return found.frames, found.samplerate
+    return found.frames, found.samplerate, found.channels
 
 
 def silent(path: Path, hop: float) -> str | None:
     """Why a recording has no frame, every `hop` milliseconds one; None where it has some."""
-    samples, rate = sound_of(path)
+    samples, rate, _ = sound_of(path)
     if not samples:
         return "no samples"
     return f"only {samples} samples" if samples * 1000 < rate * hop / 2 else None

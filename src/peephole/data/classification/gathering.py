@@ -57,7 +57,7 @@ class Gathering:
         self.places: dict[str, str] = {}
         self.matched: list[bool] = []
         self.skipped: list[Skipped] = []
-        self.interpolated = self.changed = 0
+        self.interpolated = self.changed = self.averaged = 0
         self.width: int | None = None
         items = items_of(paths, self.kind, self.data, self.skipped)
         arrays = self._recordings(list(items)) if self.kind == "sound" else self._contents(items)
@@ -68,6 +68,8 @@ class Gathering:
         if self.changed:
             assert self.filterbank is not None
             notes.append(f"{self.changed:,} recordings of another rate are resampled to {self.filterbank.rate:,} Hz")
+        if self.averaged:
+            notes.append(f"{self.averaged:,} recordings have several channels, of which the mean is taken")
         return Gathered(
             raw, tuple(self.labels), self.places, np.array(self.matched, bool), tuple(self.skipped), tuple(notes)
         )
@@ -97,7 +99,9 @@ class Gathering:
                 self.skipped.append(Skipped(item.name, reason))
                 continue
             self._hear(item)
-            rates[sound_of(item.content)[1]] += 1
+            _, rate, channels = sound_of(item.content)
+            rates[rate] += 1
+            self.averaged += channels > 1
             kept.append(item.content)
         if self.filterbank is None and kept:
             rate = self.data.rate or rates.most_common(1)[0][0]
@@ -107,7 +111,8 @@ class Gathering:
         if self.filterbank is None:
             return
         self.changed = rates.total() - rates[self.filterbank.rate]
-        key = repr(self.filterbank)
+        seen = [path.stat() for path in kept]  # a file that changes is read again
+        key = repr((self.filterbank, [(one.st_size, one.st_mtime_ns) for one in seen]))
         for frames in prepared(kept, self.filterbank.of, self.shards, key, self.data.workers):
             yield frames, np.zeros(1, np.int8)
 

@@ -102,6 +102,11 @@ def _parts(gathering: Gathering, data: ClassificationData) -> tuple[dict[str, _C
     if data.test:
         gathered["test"] = gathering.gather("test", data.test)
         parts["test"] = _Chosen(gathered["test"], range(len(gathered["test"].raw)))
+    elif data.test_match is not None and not whole.matched.any():
+        raise InputError(
+            f"--test-match {data.test_match} finds itself in none of {len(whole.matched):,} names; expected some to "
+            "test on; mend it, or leave it away"
+        )
     elif data.test_match is not None:
         parts["test"] = _Chosen(whole, np.flatnonzero(whole.matched).tolist())
     return parts, gathered
