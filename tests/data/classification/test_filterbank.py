@@ -29,7 +29,7 @@ def test_a_tone_is_loudest_in_its_band() -> None:
 def test_the_same_sound_at_another_rate(tmp_path: Path) -> None:
     bank = Filterbank(8000, bands=20)
     soundfile.write(tmp_path / "stereo.wav", np.stack([tone(1000, 22050)] * 2, axis=1), 22050)
-    assert sound_of(tmp_path / "stereo.wav") == (6615, 22050)
+    assert sound_of(tmp_path / "stereo.wav") == (6615, 22050, 2)
     samples, rate = read_samples(tmp_path / "stereo.wav")
     assert rate == 22050
     assert len(resampled(samples, rate, 8000)) == 2400
@@ -41,7 +41,7 @@ def test_the_same_sound_at_another_rate(tmp_path: Path) -> None:
 
 def test_nothing_to_hear(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.empty(0, np.float32), 8000)
-    assert sound_of(tmp_path / "empty.wav") == (0, 8000)
+    assert sound_of(tmp_path / "empty.wav") == (0, 8000, 1)
     assert Filterbank(8000).of(tmp_path / "empty.wav").shape == (0, 40)
     soundfile.write(tmp_path / "click.wav", np.ones(39, np.float32), 8000)
     (tmp_path / "nothing.wav").touch()
