@@ -16,6 +16,7 @@ from typing import Any
 PEEPHOLE = [sys.executable, "-m", "peephole"]
 DATA = Path(os.environ.get("PEEPHOLE_DATA", Path(__file__).parents[2] / "shared" / "data")).absolute()
 SEEDS = (0, 1, 2)
+LEFT_OUT = ("MASE", "sMAPE", "pinball", "precision", "recall", "balanced accuracy")  # `peephole eval` has them
 EWT, UEA, SERIES = "{data}/ud_english_ewt/en_ewt-ud-", "{data}/ucr_uea/", "{data}/time_series/"
 CHORALES = "{data}/jsb_chorales/jsb-chorales-quarter.json"
 
@@ -49,7 +50,7 @@ CASES = (
     Case(
         "ewt-upos",
         f"tagging {EWT}train.conllu --held-out {EWT}dev.conllu --test {EWT}test.conllu",
-        "BiLSTM with GloVe vectors 88.26 % (as named in the task's description)",
+        "BiLSTM with GloVe (bentrevett/pytorch-pos-tagging, an older release of the treebank): 88.3 %",
     ),
     _uea("JapaneseVowels", "1-NN beside it"),
     _uea("BasicMotions", "1-NN beside it"),
@@ -106,12 +107,13 @@ def rows(case: Case, parent: Path) -> list[str]:
     found = [measure(case, parent, seed) for seed in case.seeds if (parent / f"{case.name}-{seed}.done").exists()]
     if not found:
         return []
-    names = list(found[0]["metrics"])
+    names = [name for name in found[0]["metrics"] if _bare(name) not in LEFT_OUT]
     scores = "; ".join(f"{_number(name, [one['metrics'][name] for one in found])} {_bare(name)}" for name in names)
     seconds = ", ".join(f"{one['seconds']:.0f}" for one in found)
     lines = [f"| `{case.shown}` | {found[0]['steps']:,} steps; {seconds} s | {scores} | {case.peer} |"]
     for other, metrics in found[0]["others"].items():
-        scores = "; ".join(f"{_number(name, [value])} {_bare(name)}" for name, value in metrics.items())
+        shown = {name: value for name, value in metrics.items() if _bare(name) not in LEFT_OUT}
+        scores = "; ".join(f"{_number(name, [value])} {_bare(name)}" for name, value in shown.items())
         lines.append(f"| {other} | | {scores} | |")
     return lines
 
