@@ -119,7 +119,7 @@ def test_minutes_are_those_of_all_trials(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["sing"], "no task 'sing'; expected text, with FILES after it, or one of parity"),
+        (["sing"], "no task 'sing'; expected text, with FILES after it, or one of tagging"),
         (["parity"], "nothing to sweep; give --over"),
         (["parity", "--over", "hiden_size=3,4"], "did you mean hidden_size"),
         (["parity", "--over", "hidden_size=4..3"], "the lower one first"),

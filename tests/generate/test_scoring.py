@@ -13,6 +13,7 @@ from peephole.generate import scoring
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
+from peephole.nn.recurrent import Recurrent
 from peephole.streams.stream import Stream
 
 EOD = 0
@@ -164,13 +165,13 @@ def test_nothing_to_predict_is_refused(model: SequenceModel, tokens: list[int]) 
 
 def test_no_gradients_are_recorded(model: SequenceModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
-    real = SequenceModel.forward
+    real = Recurrent.forward
 
-    def forward(self: SequenceModel, *arguments: Any) -> Any:
+    def forward(self: Recurrent, *arguments: Any, **named: Any) -> Any:
         seen.append(torch.is_grad_enabled())
-        return real(self, *arguments)
+        return real(self, *arguments, **named)
 
-    monkeypatch.setattr(SequenceModel, "forward", forward)
+    monkeypatch.setattr(Recurrent, "forward", forward)
     torch.set_num_threads(2)
     surprisals(Slow(model), text(3000), EOD, Pieces(50, 10))
     assert seen

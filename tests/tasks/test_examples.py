@@ -16,7 +16,7 @@ from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import settings_of, task_of_settings
 from peephole.train.contract import Listener
 
-from .waves import TRAINING, WavesData, WavesModel, WavesNet, WavesTask, opened, task, tree, write
+from .waves import TRAINING, WavesData, WavesModel, WavesNet, WavesTask, opened, resumed, task, tree, write
 
 
 @pytest.fixture
@@ -112,18 +112,34 @@ def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path, files: WavesData,
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("ending", [InputError("waves.txt, line 3: nan"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
-def test_what_ends_between_two_parts_leaves_nothing(
-    tmp_path: Path, files: WavesData, monkeypatch: pytest.MonkeyPatch, ending: BaseException
-) -> None:
+def ending(error: BaseException) -> "staticmethod[[str, Path], None]":
     def end(name: str, folder: Path) -> None:
-        raise ending
+        raise error
 
-    monkeypatch.setattr(WavesModel, "between", staticmethod(end))
+    return staticmethod(end)
+
+
+def test_what_fails_between_two_parts_leaves_nothing(
+    tmp_path: Path, files: WavesData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WavesModel, "between", ending(InputError("waves.txt, line 3: nan")))
     before = tree(tmp_path)
-    with pytest.raises(type(ending)):
+    with pytest.raises(InputError):
         WavesModel.create(task(files), tmp_path / "runs/first")
     assert tree(tmp_path) == before
+
+
+def test_what_is_interrupted_between_two_parts_goes_on(
+    tmp_path: Path, files: WavesData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(WavesModel, "between", ending(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            WavesModel.create(task(files), tmp_path / "runs/first")
+    assert not (tmp_path / "runs/first/data").exists()  # whole or not at all
+    found = resumed(tmp_path / "runs/first")
+    whole = WavesModel.create(task(files), tmp_path / "runs/second")
+    assert found.run.encoding_path.read_bytes() == whole.run.encoding_path.read_bytes()
 
 
 # --- what is best ---
