@@ -74,7 +74,7 @@ CASES = (
     Case("chorales-lstm", f"music {CHORALES}", "TCN paper (Bai et al. 2018): LSTM 8.45"),
     Case("chorales-gru", f"music {CHORALES} --cell gru", "the same: GRU 8.43"),
     Case("chorales-rnn", f"music {CHORALES} --cell rnn", "the same: RNN 8.91, TCN 8.10"),
-    Case("chorales-voices", f"music {CHORALES} --notes voices", "another model of the chords: no peer in the paper"),
+    Case("chorales-voices", f"music {CHORALES} --notes voices", "another model of the chords: no peer there", (0,)),
 )
 
 
