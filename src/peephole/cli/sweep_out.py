@@ -85,7 +85,8 @@ def train_command(name: str, task: "Task", steps: int) -> str:
     for part, other in parts:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
-            if field.name != "files" and value != getattr(other, field.name):
+            cleared = value is None and field.name in task.training.budgets()  # --steps takes the place of a budget
+            if field.name not in ("files", "fewest_steps") and not cleared and value != getattr(other, field.name):
                 words += _option(field.name, value)
     return shlex.join(words)
 

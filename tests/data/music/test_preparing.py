@@ -2,6 +2,7 @@
 
 import json
 import logging
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,10 @@ def test_voices_from_the_highest_down_or_as_columns(tmp_path: Path) -> None:
     inputs, targets = part(tmp_path, "train").sequence(0)
     assert (targets.reshape(3, 3)[:, 0] + 20).tolist() == [60, 60, 61]
     assert targets.reshape(3, 3)[1].tolist() == [40, 0, 0]
-    assert inputs.tolist() == [0, *(1 + 89 * voice + symbol for voice, symbol in zip([0, 1, 2] * 3, targets[:-1]))]  # noqa: B905
+    assert inputs.tolist() == [
+        0,
+        *(1 + 89 * voice + symbol for voice, symbol in zip(cycle([0, 1, 2]), targets[:-1], strict=False)),
+    ]
     assert [encoding.chord(row) for row in targets.reshape(3, 3).tolist()] == [(60, 50, 40), (60,), (61, 50)]
     assert np.array_equal(encoding.roll(targets), roll_of(((40, 60, 50), (60,), (50, 61))))
 

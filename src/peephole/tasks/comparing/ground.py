@@ -27,6 +27,8 @@ def check_comparable(records: Sequence[Record]) -> tuple[str, ...]:
             reason = f"one is a run of {first.task}, the other of {other.task}"
         elif texts:
             reason = texts[0].differs_from(texts[place])
+        elif "problem" not in first.settings:
+            reason = None if _encoding(first) == _encoding(other) else "other data, or another part of it held out"
         else:
             reason = _other_problem(first.settings["problem"], other.settings["problem"])
         if reason:
@@ -85,6 +87,18 @@ class _Text:
         if self.vocabulary != other.vocabulary:
             return "another vocabulary, so that bits a character mean something else"
         return None
+
+
+def _encoding(record: Record) -> dict[str, Any]:
+    """What a data task has learnt of its data, with the digest of all parts; an mlp reads that of the run beside it."""
+    folder = record.folder.parent if record.settings.get("net") == "mlp" else record.folder
+    path = Run(folder).encoding_path
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise InputError(
+            f"{record.name}: {path.name} is missing or damaged; restore it, or leave the run out"
+        ) from None
 
 
 def _other_problem(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
