@@ -58,10 +58,13 @@ def text() -> str:
     """The page."""
     parts = [HEAD]
     for name in DATA_TASKS:
-        usual = data_task(name).defaults()
+        kind = data_task(name)
+        settings = {title: getattr(kind.defaults(), group) for group, title in GROUPS.items()}
+        if kind.decoding_settings is not None:
+            settings["The search for answers, in `eval` and `predict`"] = kind.decoding_settings()
         parts.append(f"\n## {name}\n")
-        for group, title in GROUPS.items():
-            lines = rows(getattr(usual, group))
+        for title, group in settings.items():
+            lines = rows(group)
             if lines:
                 parts.append(
                     f"\n### {title}\n\n| option | value | why |\n| --- | --- | --- |\n" + "\n".join(lines) + "\n"

@@ -3,13 +3,16 @@
     Div(D(1…T), Y(1…T)) = Σ_t w_t Div(D(t), Y(t))
 
 Each returns the sum over time and batch as a float32 scalar, in nats for KL and Bernoulli; divide by `count` for a
-mean. `weights` `[T, B]` are the w_t of each row (padding gets 0); without them every w_t is 1.
+mean. `weights` `[T, B]` are the w_t of each row (padding gets 0); without them every w_t is 1. Where only the order of
+the desired symbols is known and not their times, it is no sum over time: `ctc`.
 """
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, ctc_loss, log_softmax
 
 from peephole.errors import InputError
 from peephole.shapes import Logits, Symbols, Weights
@@ -20,11 +23,14 @@ def kl(
     targets: Symbols | Logits,
     weights: Weights | None = None,
     classes: Float[Tensor, " classes"] | None = None,
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Σ w_t KL(D(t) ‖ Y(t)) in nats, with Y(t) = softmax(logits).
 
     Hard targets are class numbers, for which KL is −log Y(t, target); soft targets are distributions over the classes.
     `classes` is what each class counts where targets are hard: the w_t of a step is multiplied with that of its class.
+    With `smoothing` ε hard targets become soft ones: 1 − ε of the probability for the target, and ε for all classes
+    alike (Szegedy et al. 2016).
     """
     logits = logits.float()
     if targets.dim() == logits.dim() - 1 and not targets.is_floating_point():
@@ -33,12 +39,15 @@ def kl(
             _check(logits.shape[-1:], classes.shape, "weights of the classes")
             each = classes.to(logits)[targets]
             weights = each if weights is None else weights * each
+        flat = logits.flatten(0, -2), targets.flatten()
+        entropy = _smoothed_entropy(smoothing, logits.shape[-1])
         if weights is None:
-            return cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum")
-        each = cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
-        return _weigh(each, weights)
-    if classes is not None:
-        raise InputError("weights of the classes came with soft targets; expected class numbers, or no such weights")
+            return cross_entropy(*flat, reduction="sum", label_smoothing=smoothing) - entropy * targets.numel()
+        each = cross_entropy(*flat, reduction="none", label_smoothing=smoothing) - entropy
+        return _weigh(each.view(targets.shape), weights)
+    if classes is not None or smoothing:
+        given = "smoothing" if classes is None else "weights of the classes"
+        raise InputError(f"{given} came with soft targets; expected class numbers, or nothing of the kind")
     _check(logits.shape, targets.shape, "soft targets")
     soft = targets.float()
     # 0 log 0 is 0 on both sides: a class that D leaves out costs nothing, even where Y leaves it out too
@@ -93,9 +102,44 @@ def pinball(
     return _weigh(each.mean(-1).sum(-1), weights)
 
 
+def ctc(
+    logits: Float[Tensor, "time batch classes"],
+    targets: Int[Tensor, "labels batch"],
+    lengths: Int[Tensor, " batch"],
+    target_lengths: Int[Tensor, " batch"],
+    blank: int = 0,
+) -> Float[Tensor, ""]:
+    """Σ over rows of −log P(labels | inputs) in nats, with Y(t) = softmax(logits): in order, at whatever times.
+
+    P sums over every way to spread the labels of a row, in order and with blanks between and among them, over its
+    `lengths` outputs (connectionist temporal classification, Graves et al. 2006). A row whose outputs are too few for
+    its labels, two of a kind needing a blank between them, has no such way: its divergence is infinite and it counts 0
+    here; `ctc_steps` says how many outputs labels need.
+    """
+    logs = log_softmax(logits.float(), dim=-1)
+    each = ctc_loss(logs, targets.t(), lengths, target_lengths, blank=blank, reduction="none", zero_infinity=True)
+    return each.sum()
+
+
+def ctc_steps(labels: Int[Tensor, " labels"]) -> int:
+    """The fewest outputs over which `labels` can be spread: one for each, and a blank between two of a kind."""
+    return len(labels) + int((labels[1:] == labels[:-1]).sum())
+
+
 def count(targets: Tensor, weights: Tensor | None = None) -> float:
     """What to divide a sum by for a mean: the sum of the weights, or T·B without them."""
     return float(weights.sum()) if weights is not None else float(targets.shape[0] * targets.shape[1])
+
+
+def _smoothed_entropy(smoothing: float, classes: int) -> float:
+    """Of a hard target of so many classes after smoothing, in nats: what KL and the cross entropy differ by."""
+    if not smoothing:
+        return 0.0
+    if not 0 < smoothing < 1:
+        raise InputError(f"smoothing is {smoothing}; expected 0 to below 1")
+    other = smoothing / classes
+    own = 1 - smoothing + other
+    return -own * math.log(own) - (classes - 1) * other * math.log(other)
 
 
 def _known(targets: Tensor, weights: Tensor | None) -> Tensor:

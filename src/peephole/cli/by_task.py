@@ -4,7 +4,9 @@ from pathlib import Path
 
 # The names of `tasks.presets` and of `tasks.DATA_TASKS`, which load torch; a test holds them together.
 PROBLEMS = ("parity", "addition", "adding", "temporal-order", "copying", "brackets", "recall")
-DATA_TASKS = ("tagging", "classification", "forecasting", "music")
+DATA_TASKS = (
+    "tagging", "classification", "forecasting", "music", "speech", "translation", "captioning",
+)  # fmt: skip
 
 
 def task_of(words: list[str]) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from peephole.cli.decoding import decode_as_asked, with_decoding
 from peephole.cli.parsing import emit, parse
 from peephole.cli.scores_out import table_of
 from peephole.cli.stability_out import check_folder, emit_json, write_figure
@@ -39,13 +40,14 @@ class EvalExamples:
 
 def run(words: list[str]) -> int:
     """Measure, draw, print."""
-    options = parse(EvalExamples, "eval", words, DESCRIPTION)
+    options = parse(with_decoding(EvalExamples, words), "eval", words, DESCRIPTION)
     check_folder(options.out)
     from peephole.tasks import load
     from peephole.tasks.examples.model import ExamplesModel
 
     model = load(options.run)
     assert isinstance(model, ExamplesModel)
+    decode_as_asked(model, options)
     part = None if options.part == "auto" else options.part.replace("-", "_")
     found = model.measure(part)
     written: Path | None = None

@@ -6,12 +6,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from peephole.cli.decoding import decode_as_asked, with_decoding
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
+
+if TYPE_CHECKING:
+    from peephole.tasks.examples.answer import Answer
+    from peephole.tasks.examples.model import ExamplesModel
 
 DESCRIPTION = (
     "Answers to the items of FILES, which have the format of the training data without what is to be found; or, with "
@@ -35,7 +40,7 @@ class PredictExamples:
 
 def run(words: list[str]) -> int:
     """Print each answer as soon as it is known."""
-    options = parse(PredictExamples, "predict", words, DESCRIPTION)
+    options = parse(with_decoding(PredictExamples, words), "predict", words, DESCRIPTION)
     from peephole.tasks import load
     from peephole.tasks.examples.model import ExamplesModel
 
@@ -47,13 +52,21 @@ def run(words: list[str]) -> int:
         raise InputError(f"{missing}: no such file; expected items to answer, or - for standard input")
     model = load(options.run)
     assert isinstance(model, ExamplesModel)
+    decode_as_asked(model, options)
     answered = 0
-    for answer in model.follow(_lines(), "standard input") if standard else model.predict(options.files):
+    for answer in _standard(model) if standard else model.predict(options.files):
         emit((json.dumps(answer.as_dict(), ensure_ascii=False) if options.json else answer.text) + "\n")
         answered += 1
     if not answered:
         raise InputError(f"{'standard input' if standard else options.files[0]}: nothing to answer, it has no items")
     return 0
+
+
+def _standard(model: "ExamplesModel") -> "Iterator[Answer]":
+    """Answers to what stands in standard input."""
+    if model.listens:
+        return model.hear(sys.stdin.buffer, "standard input")
+    return model.follow(_lines(), "standard input")
 
 
 def _lines() -> Iterator[str]:

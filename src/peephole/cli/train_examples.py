@@ -1,4 +1,4 @@
-"""`peephole train tagging|classification|forecasting|music FILES…`: a net on sequences of one's own."""
+"""`peephole train tagging|classification|…|captioning FILES…`: a net on sequences of one's own."""
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,8 @@ def run(task: str, words: list[str]) -> int:
         changes = budget_alone(options.training, words)
         return _train(kind.resume(Run.open(options.output.resume)), changes, options.output.report)
     data = bare(options.data, kind.defaults().data)
-    given = kind.settings(data=data, model=options.model, training=options.training, baseline=options.beside.baseline)
+    baseline = {"baseline": options.beside.baseline} if kind.has_mlp else {}
+    given = kind.settings(data=data, model=options.model, training=options.training, **baseline)
     folder = folder_for(options.output, options.training.devices)
     try:
         model = kind.create(given, folder)
@@ -81,12 +82,13 @@ def _options(task: str, kind: "type[ExamplesModel]", words: list[str]) -> type:
     if flags & {"--resume", *(f"--{name}" for name in training.budgets())}:
         training = replace(training, **dict.fromkeys(training.budgets()), fewest_steps=0)
     data = with_files(usual.data)
+    beside = [("beside", Beside, field(default_factory=Beside))] if kind.has_mlp else []
     return make_dataclass(
         f"Train{task.title()}",
         [
             ("output", Output, field(default_factory=Output)),
             ("data", type(data), field(default=data)),
-            ("beside", Beside, field(default_factory=Beside)),
+            *beside,
             ("model", type(usual.model), field(default=usual.model)),
             ("training", type(training), field(default=training)),
         ],

@@ -89,8 +89,14 @@ def task_case(model: TaskModel, trained: bool = True) -> Case:
             case = _with_text(case, model)
         elif isinstance(model, ProblemModel):
             case = _with_problem(case, model)
-        elif isinstance(model, ExamplesModel):
+        elif isinstance(model, ExamplesModel) and model.aligned:
             case = with_examples(case, model)
+        elif isinstance(model, ExamplesModel):
+            case = dataclasses.replace(case, model=None, start=None)
+            unfinished.append(
+                "its answers have lengths of their own, and rules about nets ask for one a step or one a sequence: "
+                "only the course of the training is looked at"
+            )
     except InputError as error:
         unfinished.append(f"its data cannot be read ({error}): only history and weights are looked at")
     return dataclasses.replace(case, unfinished=tuple(unfinished))

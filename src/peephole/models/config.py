@@ -150,3 +150,53 @@ class WholeConfig(ModelConfig):
     @property
     def entry_dropout(self) -> float:
         return self.input_dropout
+
+
+@dataclass(frozen=True)
+class DecoderConfig(ModelConfig):
+    """A net that says symbol after symbol what an encoder handed over."""
+
+    # Where the decoder looks while it speaks. none: it has the summary of the whole source, the same at each step.
+    # luong: it looks after each step of its cell, by a bilinear score; all steps at once while training. bahdanau: it
+    # looks before each step, by an additive score, and the cell reads what it saw; step by step, so slower.
+    attention: Literal["none", "luong", "bahdanau"] = "luong"
+
+    # With luong: the cell also reads what the decoder saw and said at the step before. Step by step, so slower.
+    input_feeding: bool = False
+
+    # Share of a symbol's learned vector that is dropped while training.
+    input_dropout: float = 0.0
+
+    # The weights of the output are those of the symbols' vectors (Press & Wolf 2017): fewer to learn.
+    tied: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.input_dropout < 1.0:
+            raise InputError(f"--input-dropout is {self.input_dropout}; expected 0 to below 1")
+        if self.input_feeding and self.attention != "luong":
+            raise InputError(f"--input-feeding is luong's; expected --attention luong, got {self.attention}")
+        if self.stepwise and (self.zoneout or self.zoneout_cell):
+            raise InputError("--zoneout needs all steps at once; expected --attention none, or luong without feeding")
+
+    @property
+    def entry_dropout(self) -> float:
+        return self.input_dropout
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether a step of the cell reads what came of the step before, so that training goes step by step."""
+        return self.attention == "bahdanau" or self.input_feeding
+
+
+@dataclass(frozen=True)
+class EncoderDecoderConfig(DecoderConfig):
+    """A net that reads a sequence to its end and then says another; encoder and decoder are of one kind and size."""
+
+    # both: a second encoder reads from the end, so that each place knows the whole source. one: each place knows what
+    # came before it.
+    directions: Literal["both", "one"] = "both"
+
+    @property
+    def bidirectional(self) -> bool:
+        return self.directions == "both"

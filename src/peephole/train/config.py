@@ -185,6 +185,36 @@ class PassesConfig(LoopConfig):
 
 
 @dataclass(frozen=True)
+class SpeakingConfig(PassesConfig):
+    """A training of a net that says symbol after symbol, each given those before it."""
+
+    # Share of the probability that the desired symbol leaves to all symbols alike (Szegedy et al. 2016): answers stay
+    # less sure, which helps a search among them.
+    label_smoothing: float = 0.1
+
+    # Share of the symbols that the decoder reads while it trains that are its own in place of the right ones (scheduled
+    # sampling, Bengio et al. 2015). 0: the right ones alone, teacher forcing, all steps at once where the net allows.
+    sampling: float = 0.0
+
+    # Passes over the data until --sampling has grown from nothing to its share.
+    sampling_passes: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"--label-smoothing is {self.label_smoothing}; expected 0 to below 1")
+        if not 0 <= self.sampling <= 1:
+            raise InputError(f"--sampling is {self.sampling}; expected 0 to 1")
+        if not 0 <= self.sampling_passes < math.inf:
+            raise InputError(f"--sampling-passes is {self.sampling_passes}; expected 0 or more")
+
+    def sampling_after(self, passes: float) -> float:
+        """Share of own symbols after so many passes over the data."""
+        grown = 1.0 if self.sampling_passes == 0 else min(1.0, passes / self.sampling_passes)
+        return self.sampling * grown
+
+
+@dataclass(frozen=True)
 class TrainingConfig(PassesConfig):
     """How to train on a text: the windows it is cut into, besides what the loop reads."""
 

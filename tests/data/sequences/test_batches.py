@@ -163,6 +163,19 @@ def test_a_change_is_another_one_every_time_and_only_of_the_copy(part: Part) -> 
         assert np.array_equal(part.sequence(number)[0], plain.numpy())
 
 
+def test_a_batch_knows_how_many_passes_came_before_it(part: Part) -> None:
+    batches = LengthBatches(part, 8, seed=5)
+    a_pass(batches)
+    assert [batches.next().passed for _ in range(3)] == [1.0, 1.0 + 1 / 7, 1.0 + 2 / 7]
+
+
+def test_what_a_net_reads_may_be_made_of_what_is_stored(part: Part) -> None:
+    for numbers, batch in in_order(part, 8, make=lambda pair: (2 * pair[0][::2], pair[1])):
+        assert batch.lengths.tolist() == [-(-length // 2) for length in part.lengths[numbers].tolist()]
+        assert batch.target_lengths.tolist() == part.lengths[numbers].tolist()
+        assert numbers_of(batch) == (2 * numbers).tolist()
+
+
 def test_a_change_may_shorten(part: Part) -> None:
     def halved(pair: Pair, random: np.random.Generator) -> Pair:
         keep = -(-len(pair[0]) // 2)

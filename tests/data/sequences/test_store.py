@@ -40,6 +40,7 @@ def test_what_is_written_is_read(
     pairs = list(zip(numbers(LENGTHS, *inputs), numbers(wanted, *targets, seed=1), strict=True))
     written = write_part(tmp_path / "train", iter(pairs))
     assert written.answered == (not a_step)
+    assert written.target_lengths.tolist() == list(wanted)
     for part in (written, open_part(tmp_path / "train")):
         same(part, pairs)
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
@@ -52,6 +53,20 @@ def test_sequences_without_steps_stand_where_they_were(tmp_path: Path, lengths: 
     pairs = list(zip(numbers(lengths, (2,), "float32"), numbers(wanted, (), "int64", seed=1), strict=True))
     write_part(tmp_path / "part", pairs)
     same(open_part(tmp_path / "part"), pairs)
+
+
+@pytest.mark.parametrize("wanted", [(2, 5, 1, 3), (1, 1, 1, 1), LENGTHS, (0, 4, 0, 0)])
+def test_targets_may_have_lengths_of_their_own(tmp_path: Path, wanted: tuple[int, ...]) -> None:
+    pairs = list(zip(numbers(LENGTHS, (2,), "float32"), numbers(wanted, (), "int64", seed=1), strict=True))
+    written = write_part(tmp_path / "train", iter(pairs), ragged=True)
+    for part in (written, open_part(tmp_path / "train")):
+        same(part, pairs)
+        assert part.target_lengths.tolist() == list(wanted)
+        assert not part.answered
+    path = tmp_path / "train/target_ends.bin"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"target_ends\.bin: damaged"):
+        open_part(tmp_path / "train")
 
 
 def test_arrays_that_stride_are_written_as_they_read(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ class SequenceBatch:
         targets: `[T, B, …]`, or `[1, B, …]` where there is one answer a sequence.
         weights: 1 where a target counts, `[T, B]` or `[1, B]`; 0 after the end of a row.
         lengths: steps of each row, `[B]`.
+        passed: passes over the data before this batch, for what grows while training.
+        rows: where several targets are to one of the inputs, to which each is, `[B]`; None where each has its own.
     """
 
     inputs: Tensor
@@ -32,14 +34,22 @@ class SequenceBatch:
     weights: Weights
     lengths: Int[Tensor, " batch"]
     carry: bool = False
+    passed: float = 0.0
+    rows: Int[Tensor, " answers"] | None = None
 
     @property
     def answers(self) -> int:
         """How many targets count."""
         return int((self.weights > 0).sum())
 
+    @property
+    def target_lengths(self) -> Int[Tensor, " batch"]:
+        """Targets of each row, `[B]`."""
+        return (self.weights > 0).sum(0)
+
 
 Change = Callable[[Pair, np.random.Generator], Pair]  # what training makes of a sequence each time that it is read
+Make = Callable[[Pair], Pair]  # what a net reads in place of a sequence as it is stored
 
 
 def batch_of(sequences: Sequence[Pair]) -> SequenceBatch:
@@ -53,18 +63,21 @@ def batch_of(sequences: Sequence[Pair]) -> SequenceBatch:
     return SequenceBatch(_tensor(inputs), _tensor(targets), torch.from_numpy(weights), torch.from_numpy(lengths))
 
 
-def in_order(part: Part, rows: int, most: int | None = None) -> Iterator[tuple[NDArray[np.int64], SequenceBatch]]:
+def in_order(
+    part: Part, rows: int, most: int | None = None, make: Make | None = None
+) -> Iterator[tuple[NDArray[np.int64], SequenceBatch]]:
     """Every sequence of a part once, those of like length together: the numbers of the rows, and the batch.
 
-    `most`: only so many sequences, at even distances.
+    `most`: only so many sequences, at even distances. `make`: what becomes of each before it is batched.
     """
     chosen = np.arange(len(part))
     if most is not None and most < len(part):
         chosen = np.unique(np.linspace(0, len(part) - 1, most).astype(np.int64))
-    order = chosen[np.argsort(part.lengths[chosen], kind="stable")]
+    order = chosen[_by_length(part, chosen)]
     for start in range(0, len(order), rows):
         numbers = order[start : start + rows]
-        yield numbers, batch_of([part.sequence(number) for number in numbers.tolist()])
+        pairs = [part.sequence(number) for number in numbers.tolist()]
+        yield numbers, batch_of(pairs if make is None else [make(pair) for pair in pairs])
 
 
 class LengthBatches:
@@ -106,10 +119,11 @@ class LengthBatches:
         if self.change is not None:
             random = np.random.default_rng([self.seed, 2, self.epoch, self.position, self.rank])
             found = [self.change(pair, random) for pair in found]
+        passed = self.epoch + self.position / len(batches)
         self.position += 1
         if self.position == len(batches):
             self.epoch, self.position = self.epoch + 1, 0
-        return replace(batch_of(found))
+        return replace(batch_of(found), passed=passed)
 
     def state_dict(self) -> dict[str, int]:
         """Where it is."""
@@ -123,16 +137,21 @@ class LengthBatches:
         """The numbers of the sequences of each batch of a pass."""
         if self._order is None or self._order[0] != epoch:
             random = np.random.default_rng([self.seed, 1, epoch])
-            order, lengths = random.permutation(len(self.part)), self.part.lengths
+            order = random.permutation(len(self.part))
             found: list[NDArray[np.int64]] = []
             for start in range(0, len(order), self.rows * POOL):
                 pool = order[start : start + self.rows * POOL]
-                pool = pool[np.argsort(lengths[pool], kind="stable")]
+                pool = pool[_by_length(self.part, pool)]
                 found += [pool[place : place + self.rows] for place in range(0, len(pool), self.rows)]
             if self.world_size > 1:
                 found = [numbers for numbers in found if len(numbers) == self.rows]
             self._order = epoch, [found[place] for place in random.permutation(len(found)).tolist()]
         return self._order[1]
+
+
+def _by_length(part: Part, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An order of these sequences by their steps, and among those of as many by their targets."""
+    return np.lexsort((part.target_lengths[numbers], part.lengths[numbers]))
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

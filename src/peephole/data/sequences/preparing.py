@@ -16,15 +16,15 @@ from peephole.errors import InputError
 from peephole.writing import write_whole
 
 Item = TypeVar("Item")
-Shard = tuple[NDArray[np.float32], NDArray[np.int64]]  # arrays one after another, and where each ends
+Shard = tuple[NDArray[Any], NDArray[np.int64]]  # arrays one after another, and where each ends
 SHARD = 64  # items a shard: some seconds of work that a kill can cost
 FEWEST = 2  # shards from which processes are worth their start
 
 
 def prepared(
-    items: Sequence[Item], make: Callable[[Item], NDArray[np.float32]], folder: Path, key: str, workers: int = 0
-) -> Iterator[NDArray[np.float32]]:
-    """`make(item)`, an array `[T, I]` of float32, of every item in order, as far as it is not in `folder` yet.
+    items: Sequence[Item], make: Callable[[Item], NDArray[Any]], folder: Path, key: str, workers: int = 0
+) -> Iterator[NDArray[Any]]:
+    """`make(item)`, an array `[T, …]` of one type and width, of every item in order, as far as `folder` lacks it.
 
     Shards are written whole; those that are there are read, if they were made of the same items with the same `key`,
     which names everything else that arrays depend on. The caller removes the folder when all is done. `make` and items
@@ -48,7 +48,7 @@ def prepared(
         yield from np.split(content[0], content[1][:-1])
 
 
-def _in_parallel(shards: Sequence[Sequence[Item]], make: Callable[[Item], NDArray[np.float32]], workers: int) -> Any:
+def _in_parallel(shards: Sequence[Sequence[Item]], make: Callable[[Item], NDArray[Any]], workers: int) -> Any:
     """The content of each shard, in order, as it is made."""
     if len(shards) < FEWEST or workers < 2 or importlib.util.find_spec("joblib") is None:
         return (_make_shard(shard, make) for shard in shards)
@@ -58,7 +58,7 @@ def _in_parallel(shards: Sequence[Sequence[Item]], make: Callable[[Item], NDArra
     return joblib.Parallel(workers, return_as="generator", backend="loky")(jobs)
 
 
-def _make_shard(items: Sequence[Item], make: Callable[[Item], NDArray[np.float32]]) -> Shard:
+def _make_shard(items: Sequence[Item], make: Callable[[Item], NDArray[Any]]) -> Shard:
     arrays = [make(item) for item in items]
     return np.concatenate(arrays), np.cumsum([len(array) for array in arrays])
 

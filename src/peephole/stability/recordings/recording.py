@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from peephole.errors import InputError
+from peephole.models.encoder_decoder import EncoderDecoder
 from peephole.models.sequence import SequenceModel
 from peephole.nn.exchange import from_torch
 from peephole.nn.recurrent import Recurrent
@@ -71,8 +72,9 @@ def find_recurrent(module: nn.Module) -> nn.Module:
     """The one recurrent stack in a module, which may be it itself. `InputError` where there is none, or more.
 
     Of a `SequenceModel` it is the one over the sequence: its input layer may have another, over the letters of a word.
+    Of an `EncoderDecoder` it is the one over the source.
     """
-    if isinstance(module, SequenceModel):
+    if isinstance(module, SequenceModel | EncoderDecoder):
         return module.recurrent
     if not isinstance(module, nn.Module):
         raise InputError(f"got a {type(module).__name__}; expected a module with a recurrent net in it")

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from peephole.data.sequences.batches import LengthBatches, SequenceBatch, in_order
+from peephole.data.sequences.batches import LengthBatches, Make, SequenceBatch, batch_of, in_order
 from peephole.data.sequences.store import Pair, Part, digest_of, open_part
 from peephole.errors import InputError
+from peephole.models.config import DecoderConfig
+from peephole.models.encoder_decoder import EncoderDecoder
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
 from peephole.nn.explanation import explain_backend
+from peephole.nn.recurrent import Recurrent
 from peephole.runs.folder import Run, process_rank
 from peephole.tasks.config import settings_of, task_of_settings
 from peephole.tasks.examples.answer import Answer
@@ -41,7 +44,10 @@ class Encoding(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
+Net = SequenceModel | EncoderDecoder | Perceptron
+
+
+class ExamplesModel(TaskModel[Net]):
     """A trained (or half-trained) net in its run folder, with what it needs to read new items.
 
     A subclass is a task. It says what its data is (`prepare`, `encoding_from`), builds the net (`new_net`), knows the
@@ -50,9 +56,14 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
 
     settings: ClassVar[Any]  # the kind of `ExamplesTask` that it has
     items: ClassVar[str] = "sequences"  # what a sequence is, in the plural
+    has_mlp: ClassVar[bool] = True  # whether an mlp can be trained beside it
+    aligned: ClassVar[bool] = True  # whether there is a target a step or a sequence, rather than any number of them
+    decoding_settings: ClassVar[type[Any] | None] = None  # how answers are searched for, where they are: a dataclass
+    listens: ClassVar[bool] = False  # whether standard input is bytes for `hear` rather than lines for `follow`
 
     def __init__(self, run: Run, task: Any, encoding: Any) -> None:
         self.run, self.task, self.encoding = run, task, encoding
+        self.decoding: Any = None if self.decoding_settings is None else self.decoding_settings()
         torch.manual_seed(task.training.seed)
         self.model = self.new_net()
 
@@ -73,11 +84,11 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         """The encoding that `as_dict` wrote; KeyError, TypeError or ValueError for anything else."""
         raise NotImplementedError
 
-    def new_net(self) -> SequenceModel | Perceptron:
+    def new_net(self) -> Net:
         """An untrained net for `task.net`, drawn with torch's generator as it is."""
         raise NotImplementedError
 
-    def divergence(self, outputs: Tensor, batch: Any) -> Tensor:
+    def divergence(self, outputs: Any, batch: Any) -> Tensor:
         """Sum over the targets of a batch, with its `targets` and `weights`, that count."""
         raise NotImplementedError
 
@@ -101,9 +112,22 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         """Answers to items that come line by line, at once where the net is one-sided; `name` is for complaints."""
         raise NotImplementedError
 
+    def hear(self, stream: BinaryIO, name: str) -> Iterator[Answer]:
+        """Answers to what comes as bytes, at once where the net is one-sided; `name` is for complaints."""
+        raise NotImplementedError
+
     def change(self) -> Callable[[Pair, Any], Pair] | None:
         """What training makes of a sequence each time that it is read; None leaves it as it is."""
         return None
+
+    def make(self) -> Make | None:
+        """What a net reads in place of a stored sequence where it does not train; None where it reads it as it is."""
+        return None
+
+    def respond(self, model: nn.Module, batch: Any, seed: Tensor | None = None) -> Any:
+        """The outputs of a net for a batch, as `divergence` reads them; where it does not train one tensor."""
+        device = next(model.parameters()).device
+        return model(batch.inputs.to(device), None, None, seed, lengths=batch.lengths.to(device))[0]
 
     # --- runs ---
 
@@ -125,7 +149,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
                 if task.net != "mlp":
                     cls._prepare(run, task)
                 found = cls(run, task, cls._read_encoding(run, task))
-                if isinstance(found.model, SequenceModel):
+                if not isinstance(found.model, Perceptron):
                     explain_backend(found.model)  # a named back end that cannot serve the cell says so here
                 found.objective().batches(0, task.training.devices)
             except KeyboardInterrupt:
@@ -242,7 +266,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     def part_batches(self, name: str, most: int) -> list[SequenceBatch]:
         """At most so many batches of a part, from all over it."""
         rows = self.task.training.batch_size
-        return [batch for _, batch in in_order(self.part(name), rows, rows * most)][:most]
+        return [batch for _, batch in in_order(self.part(name), rows, rows * most, self.make())][:most]
 
     @property
     def examples(self) -> int:
@@ -255,7 +279,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
     @property
     def is_noisy(self) -> bool:
         """Whether the net draws noise in its recurrence."""
-        return isinstance(self.model, SequenceModel) and self.model.recurrent.noise.any
+        return not isinstance(self.model, Perceptron) and any(net.noise.any for net in _recurrent(self.model))
 
     def objective(self) -> ExamplesObjective:
         return ExamplesObjective(self)
@@ -264,10 +288,9 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         self, model: nn.Module, part: str, most: int | None = None
     ) -> Iterator[tuple[Any, SequenceBatch, Tensor]]:
         """Of every sequence of a part: the numbers of the rows of a batch, the batch, and what the net makes of it."""
-        device = next(model.parameters()).device
-        for numbers, batch in in_order(self.part(part), max(32, self.task.training.batch_size), most):
+        for numbers, batch in in_order(self.part(part), max(32, self.task.training.batch_size), most, self.make()):
             with torch.no_grad():
-                found = model(batch.inputs.to(device), lengths=batch.lengths.to(device))[0]
+                found = self.respond(model, batch)
             yield numbers, batch, found.float().cpu()
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
@@ -286,7 +309,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         found = {"held_out": total / count}
         return {**found, "right": 1 - wrong / count, "judged": wrong / count} if judged else found
 
-    def net_before(self) -> SequenceModel | Perceptron:
+    def net_before(self) -> Net:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.task.training.seed)
             return self.new_net()
@@ -300,7 +323,11 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
             return f"mlp of {self.model.hidden.out_features} hidden units, no recurrence"
         config = self.model.config
         sides = ", both directions" if config.bidirectional else ""
-        return f"{config.spec.code} {config.layers}×{config.hidden_size}{sides}"
+        size = f"{config.spec.code} {config.layers}×{config.hidden_size}{sides}"
+        if isinstance(config, DecoderConfig):
+            looks = "without attention" if config.attention == "none" else f"attention of {config.attention.title()}"
+            return f"encoder and decoder, {size}, {looks}"
+        return size
 
     @property
     def counted(self) -> str:
@@ -346,8 +373,6 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
 
     def cut(self, part: Part, numbers: Any, steps: int) -> SequenceBatch:
         """The first steps of some sequences, all as long."""
-        from peephole.data.sequences.batches import batch_of
-
         pairs = [part.sequence(number) for number in numbers.tolist()]
         return batch_of([(inputs[:steps], targets[:steps]) for inputs, targets in pairs])
 
@@ -355,7 +380,7 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
 
     def mlp(self) -> "ExamplesModel | None":
         """The mlp beside this net, in a run folder within this run's, made if it is not there yet."""
-        if not self.task.baseline:
+        if not self.task.baseline or not self.has_mlp:
             return None
         folder = self.run.folder / "mlp"
         if (folder / "config.json").is_file():
@@ -371,3 +396,8 @@ class ExamplesModel(TaskModel[SequenceModel | Perceptron]):
         if self.task.baseline and (folder / "model.safetensors").is_file():
             others["mlp"] = type(self).open(Run.open(folder)).scores(name).metrics
         return replace(found, others={**others, **self.naive(name)})
+
+
+def _recurrent(model: nn.Module) -> Iterator[Recurrent]:
+    """The recurrent nets in a model."""
+    return (part for part in model.modules() if isinstance(part, Recurrent))

@@ -27,7 +27,7 @@ class ExamplesObjective:
         self, model: nn.Module, window: Any, states: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, int, tuple[Tensor, ...]]:
         seed = noise_seed(None, window.inputs.device) if self.noisy else None
-        outputs, _ = model(window.inputs, None, None, seed, lengths=window.lengths)
+        outputs = self.task_model.respond(model, window, seed)
         return self.task_model.divergence(outputs, window), window.answers, ()
 
     @torch.no_grad()

@@ -1,0 +1,95 @@
+"""`DecoderSteps`: a decoder that speaks, each row one answer, its recurrent layers as streams."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from peephole.models.attention import Memory
+from peephole.models.decoder import END, Decoder, Heard
+
+
+class DecoderSteps:
+    """Answers to several sources side by side, a symbol at a time.
+
+    `begin` gives one row a source; each `step` says which rows of the call before go on, and with which symbols, so
+    that a search may drop rows and go on with one of them several times. The recurrent layers run over weights that are
+    packed once, as streams, whose states are copied where answers part.
+
+    Attributes:
+        attention: where the rows of the last call looked, `[rows, S]`; None without attention.
+    """
+
+    def __init__(self, decoder: Decoder, memory: Memory, weights: str = "float32") -> None:
+        self.decoder = decoder.eval()
+        with torch.no_grad():
+            self.heard: Heard = decoder.hear(memory)
+        self.attention: Tensor | None = None
+        self._places = len(memory.steps)
+        self._stream = decoder.recurrent.stream(0, weights)
+        self._rows = self._spare = torch.empty(0, dtype=torch.int64)  # ids of streams: of rows, and of no row
+        self._sources = torch.arange(memory.summary.shape[0])  # of each row
+        self._now = self.heard  # of each row
+        self._fed: Tensor = self.heard.fed
+        self._top: Tensor = self.heard.states[0][-1]
+
+    @torch.no_grad()
+    def begin(self) -> Float[Tensor, "rows symbols"]:
+        """Log-probabilities of the first symbol of each answer."""
+        count = self.heard.memory.summary.shape[0]
+        layers = range(self.decoder.config.layers)
+        states = torch.cat([state[layer] for layer in layers for state in self.heard.states], -1)
+        if len(self._rows):
+            self._spare = torch.cat([self._spare, self._rows])
+        self._rows = self._take(count)
+        self._stream.put_states(states, self._rows)
+        self._sources, self._now = torch.arange(count), self.heard
+        self._fed, self._top = self.heard.fed, self.heard.states[0][-1]
+        return self._forward(torch.full((count,), END))
+
+    @torch.no_grad()
+    def step(self, parents: Int[Tensor, " next"], symbols: Int[Tensor, " next"]) -> Float[Tensor, "next symbols"]:
+        """Log-probabilities of what follows, where row `parents[i]` of the last call goes on with `symbols[i]`."""
+        if len(parents) != len(self._rows) or bool((parents != torch.arange(len(parents))).any()):
+            chosen = self._take(len(parents))
+            self._stream.copy(self._rows[parents], chosen)
+            self._spare, self._rows = torch.cat([self._spare, self._rows]), chosen
+            sources = self._sources[parents]
+            if not torch.equal(sources, self._sources):
+                self._now = self._of(sources)
+            self._sources, self._fed, self._top = sources, self._fed[parents], self._top[parents]
+        return self._forward(symbols)
+
+    def _take(self, count: int) -> Tensor:
+        """Streams of no row."""
+        missing = count - len(self._spare)
+        if missing > 0:
+            self._spare = torch.cat([self._spare, self._stream.join(missing)])
+        taken, self._spare = self._spare[:count], self._spare[count:]
+        return taken
+
+    def _of(self, sources: Tensor) -> Heard:
+        """What the rows look at, once a row, cut to the longest of their sources."""
+        memory, keys = self.heard.memory.rows(sources), self.heard.keys
+        keys = None if keys is None else keys[:, sources]
+        if memory.lengths is not None and len(sources):
+            longest = max(1, int(memory.lengths.max()))
+            memory = Memory(memory.steps[:longest], memory.lengths, memory.summary)
+            keys = None if keys is None else keys[:longest]
+        return Heard(memory, keys, (), self.heard.fed[sources])
+
+    def _forward(self, symbols: Tensor) -> Tensor:
+        decoder, now = self.decoder, self._now
+        vectors = decoder.embedding(symbols)
+        looks_first, weights = decoder.config.attention == "bahdanau", None
+        if looks_first:
+            self._fed, weights = decoder.look(self._top, now)
+        x = torch.cat([vectors, self._fed], -1) if decoder.fed_size else vectors
+        outputs = self._stream.step(x.float().contiguous(), self._rows)
+        self._top = outputs
+        read, after = decoder.read(outputs[None], now, self._fed[None] if looks_first else None)
+        if decoder.config.input_feeding:
+            self._fed = read[0]
+        weights = weights if after is None else after[0]
+        self.attention = None if weights is None else pad(weights, (0, self._places - weights.shape[1]))
+        return torch.log_softmax(decoder.head(read[0]), -1)
