@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from peephole import report as report
     from peephole import stability as stability
     from peephole import units as units
+    from peephole.data.captioning.config import CaptioningData as CaptioningData
     from peephole.data.classification.config import ClassificationData as ClassificationData
     from peephole.data.config import TextData as TextData
     from peephole.data.forecasting.config import ForecastingData as ForecastingData
     from peephole.data.music.config import MusicData as MusicData
+    from peephole.data.speech.config import SpeechData as SpeechData
     from peephole.data.tagging.config import TaggingData as TaggingData
+    from peephole.data.translation.config import TranslationData as TranslationData
     from peephole.doctor.diagnose import diagnose as diagnose
     from peephole.errors import InputError as InputError
     from peephole.generate.config import Sampling as Sampling
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
     from peephole.inside.intervention import scale as scale
     from peephole.inside.intervention import swap as swap
     from peephole.inside.trace import trace as trace
+    from peephole.models.attention import Attention as Attention
     from peephole.models.config import ModelConfig as ModelConfig
+    from peephole.models.decoder import Decoder as Decoder
+    from peephole.models.encoder_decoder import EncoderDecoder as EncoderDecoder
+    from peephole.models.encoder_decoder import RecurrentEncoder as RecurrentEncoder
     from peephole.nn.cells import Cell as Cell
     from peephole.nn.cells import GRUCell as GRUCell
     from peephole.nn.cells import LSTMCell as LSTMCell
@@ -45,6 +52,8 @@ if TYPE_CHECKING:
     from peephole.streams.snapshot import Snapshot as Snapshot
     from peephole.streams.stream import Stream as Stream
     from peephole.tasks import load as load
+    from peephole.tasks.captioning.model import CaptioningModel as CaptioningModel
+    from peephole.tasks.captioning.settings import CaptioningTask as CaptioningTask
     from peephole.tasks.classification.model import ClassificationModel as ClassificationModel
     from peephole.tasks.classification.settings import ClassificationTask as ClassificationTask
     from peephole.tasks.config import TextTask as TextTask
@@ -52,9 +61,13 @@ if TYPE_CHECKING:
     from peephole.tasks.forecasting.settings import ForecastingTask as ForecastingTask
     from peephole.tasks.music.model import MusicModel as MusicModel
     from peephole.tasks.music.settings import MusicTask as MusicTask
+    from peephole.tasks.speech.model import SpeechModel as SpeechModel
+    from peephole.tasks.speech.settings import SpeechTask as SpeechTask
     from peephole.tasks.tagging.model import TaggingModel as TaggingModel
     from peephole.tasks.tagging.settings import TaggingTask as TaggingTask
     from peephole.tasks.text import TextModel as TextModel
+    from peephole.tasks.translation.model import TranslationModel as TranslationModel
+    from peephole.tasks.translation.settings import TranslationTask as TranslationTask
     from peephole.train.config import TrainingConfig as TrainingConfig
     from peephole.train.watch.reading import read_watch as read_watch
 
@@ -69,6 +82,10 @@ _HOMES = {
     "LSTMCell": "nn.cells",
     "GRUCell": "nn.cells",
     "Cell": "nn.cells",
+    "Attention": "models.attention",
+    "Decoder": "models.decoder",
+    "RecurrentEncoder": "models.encoder_decoder",
+    "EncoderDecoder": "models.encoder_decoder",
     "register_cell": "ops.registration",
     "from_torch": "nn.exchange",
     "to_torch": "nn.exchange",
@@ -103,6 +120,15 @@ _HOMES = {
     "MusicModel": "tasks.music.model",
     "MusicTask": "tasks.music.settings",
     "MusicData": "data.music.config",
+    "SpeechModel": "tasks.speech.model",
+    "SpeechTask": "tasks.speech.settings",
+    "SpeechData": "data.speech.config",
+    "TranslationModel": "tasks.translation.model",
+    "TranslationTask": "tasks.translation.settings",
+    "TranslationData": "data.translation.config",
+    "CaptioningModel": "tasks.captioning.model",
+    "CaptioningTask": "tasks.captioning.settings",
+    "CaptioningData": "data.captioning.config",
 }
 
 _PACKAGES = ("doctor", "report", "stability", "units")
@@ -119,6 +145,10 @@ __all__ = [  # noqa: RUF022
     "LSTMCell",
     "GRUCell",
     "Cell",
+    "Attention",
+    "Decoder",
+    "RecurrentEncoder",
+    "EncoderDecoder",
     "register_cell",
     "from_torch",
     "to_torch",
@@ -153,6 +183,15 @@ __all__ = [  # noqa: RUF022
     "MusicModel",
     "MusicTask",
     "MusicData",
+    "SpeechModel",
+    "SpeechTask",
+    "SpeechData",
+    "TranslationModel",
+    "TranslationTask",
+    "TranslationData",
+    "CaptioningModel",
+    "CaptioningTask",
+    "CaptioningData",
     "doctor",
     "report",
     "stability",

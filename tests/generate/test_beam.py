@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from peephole.errors import InputError
-from peephole.generate.beam import Beam, search
+from peephole.generate.beam import search
+from peephole.generate.hypothesis import Hypothesis
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
 
@@ -31,14 +32,14 @@ def log_probability(model: SequenceModel, prime: list[int], symbols: tuple[int, 
     return float(logs.gather(1, sequence[1:, None])[len(prime) - 1 :].sum())
 
 
-def every_continuation(model: SequenceModel, prime: list[int], length: int, never: list[int]) -> list[Beam]:
+def every_continuation(model: SequenceModel, prime: list[int], length: int, never: list[int]) -> list[Hypothesis]:
     """All of at most `length` symbols that end, and all of just so many that do not; the likeliest first."""
-    found: list[Beam] = []
+    found: list[Hypothesis] = []
     going = [symbol for symbol in range(5) if symbol not in never and symbol != END]
     for size in range(length + 1):
         for body in itertools.product(going, repeat=size):
             texts = [((*body, END), True)] if size < length else [(body, False)]
-            found += [Beam(text, log_probability(model, prime, text), ended) for text, ended in texts]
+            found += [Hypothesis(text, log_probability(model, prime, text), ended) for text, ended in texts]
     return sorted(found, key=lambda beam: -beam.log_probability)
 
 
@@ -71,7 +72,7 @@ def test_every_result_has_its_own_probability(model: SequenceModel) -> None:
 
 
 def test_length_can_be_made_up_for(model: SequenceModel) -> None:
-    short, long = Beam((1, 0), -2.0, True), Beam((1, 2, 3, 0), -3.0, True)
+    short, long = Hypothesis((1, 0), -2.0, True), Hypothesis((1, 2, 3, 0), -3.0, True)
     assert short.score(0.0) > long.score(0.0)
     assert short.score(1.0) < long.score(1.0)
     found = search(model, [1], 6, beams=8, end=END, length_power=1.0)

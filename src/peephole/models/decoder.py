@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from peephole.errors import InputError
-from peephole.models.attention import Attention, Memory
+from peephole.models.attention import Attention, Memory, Score
 from peephole.models.config import DecoderConfig
 from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Symbols
@@ -81,7 +81,8 @@ class Decoder(nn.Module):
         )
         self._sizes = config.spec.state_sizes(config.hidden_size, config.proj_size)
         self.beginning = nn.Linear(summary, config.layers * sum(self._sizes))
-        score = {"luong": "multiplicative", "bahdanau": "additive"}.get(config.attention)
+        scores: dict[str, Score] = {"luong": "multiplicative", "bahdanau": "additive"}
+        score = scores.get(config.attention)
         self.attention: Attention | None = None if score is None else Attention(width, memory, score)
         self.readout = nn.Linear(width + context, readout)
         self.head = nn.Linear(readout, symbols)

@@ -7,6 +7,8 @@ from torch.nn.functional import pad
 
 from peephole.models.attention import Memory
 from peephole.models.decoder import END, Decoder, Heard
+from peephole.streams.rows import Rows
+from peephole.streams.stream import Stream
 
 
 class DecoderSteps:
@@ -18,6 +20,7 @@ class DecoderSteps:
 
     Attributes:
         attention: where the rows of the last call looked, `[rows, S]`; None without attention.
+        stream: the recurrent layers, with a stream for each row and some to spare.
     """
 
     def __init__(self, decoder: Decoder, memory: Memory, weights: str = "float32") -> None:
@@ -26,8 +29,8 @@ class DecoderSteps:
             self.heard: Heard = decoder.hear(memory)
         self.attention: Tensor | None = None
         self._places = len(memory.steps)
-        self._stream = decoder.recurrent.stream(0, weights)
-        self._rows = self._spare = torch.empty(0, dtype=torch.int64)  # ids of streams: of rows, and of no row
+        self.stream: Stream = decoder.recurrent.stream(0, weights)
+        self._rows = Rows(self.stream)
         self._sources = torch.arange(memory.summary.shape[0])  # of each row
         self._now = self.heard  # of each row
         self._fed: Tensor = self.heard.fed
@@ -39,10 +42,8 @@ class DecoderSteps:
         count = self.heard.memory.summary.shape[0]
         layers = range(self.decoder.config.layers)
         states = torch.cat([state[layer] for layer in layers for state in self.heard.states], -1)
-        if len(self._rows):
-            self._spare = torch.cat([self._spare, self._rows])
-        self._rows = self._take(count)
-        self._stream.put_states(states, self._rows)
+        self._rows.begin(count)
+        self.stream.put_states(states, self._rows.ids)
         self._sources, self._now = torch.arange(count), self.heard
         self._fed, self._top = self.heard.fed, self.heard.states[0][-1]
         return self._forward(torch.full((count,), END))
@@ -50,23 +51,12 @@ class DecoderSteps:
     @torch.no_grad()
     def step(self, parents: Int[Tensor, " next"], symbols: Int[Tensor, " next"]) -> Float[Tensor, "next symbols"]:
         """Log-probabilities of what follows, where row `parents[i]` of the last call goes on with `symbols[i]`."""
-        if len(parents) != len(self._rows) or bool((parents != torch.arange(len(parents))).any()):
-            chosen = self._take(len(parents))
-            self._stream.copy(self._rows[parents], chosen)
-            self._spare, self._rows = torch.cat([self._spare, self._rows]), chosen
+        if self._rows.part(parents):
             sources = self._sources[parents]
             if not torch.equal(sources, self._sources):
                 self._now = self._of(sources)
             self._sources, self._fed, self._top = sources, self._fed[parents], self._top[parents]
         return self._forward(symbols)
-
-    def _take(self, count: int) -> Tensor:
-        """Streams of no row."""
-        missing = count - len(self._spare)
-        if missing > 0:
-            self._spare = torch.cat([self._spare, self._stream.join(missing)])
-        taken, self._spare = self._spare[:count], self._spare[count:]
-        return taken
 
     def _of(self, sources: Tensor) -> Heard:
         """What the rows look at, once a row, cut to the longest of their sources."""
@@ -85,7 +75,7 @@ class DecoderSteps:
         if looks_first:
             self._fed, weights = decoder.look(self._top, now)
         x = torch.cat([vectors, self._fed], -1) if decoder.fed_size else vectors
-        outputs = self._stream.step(x.float().contiguous(), self._rows)
+        outputs = self.stream.step(x.float().contiguous(), self._rows.ids)
         self._top = outputs
         read, after = decoder.read(outputs[None], now, self._fed[None] if looks_first else None)
         if decoder.config.input_feeding:

@@ -11,6 +11,7 @@ from peephole.errors import InputError
 from peephole.models.decoder import entering
 from peephole.models.encoder_decoder import EncoderDecoder
 from peephole.tasks.examples.model import EXAMINED_STEPS, ExamplesModel
+from peephole.tasks.examples.objective import ExamplesObjective
 
 
 class SpeakingModel(ExamplesModel):
@@ -23,6 +24,13 @@ class SpeakingModel(ExamplesModel):
     aligned: ClassVar[bool] = False
     reads_sequences: ClassVar[bool] = True  # whether a source is a sequence, with a length, rather than a picture
     model: EncoderDecoder
+
+    def objective(self) -> ExamplesObjective:
+        if self.task.training.sampling and (self.task.model.zoneout or self.task.model.zoneout_cell):
+            raise InputError(
+                "--sampling goes step by step, and --zoneout needs all steps at once; give one of them"
+            )
+        return super().objective()
 
     def respond(self, model: nn.Module, batch: Any, seed: Tensor | None = None) -> Any:
         """Logits `[U, B, V]` of each symbol given the right ones before it.
