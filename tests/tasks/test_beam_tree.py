@@ -97,4 +97,4 @@ def test_it_draws_itself() -> None:
     assert png(draw(tree(Found((Hypothesis((), 0.0, False),))).plot))
     long = tuple(Node(1, -0.1 * step, step - 1, "kept") for step in range(30))
     (ax,) = draw(tree(Found((Hypothesis((1,) * 30, -3.0, False),), long)).plot).axes
-    assert ax.get_title("left") == "the first 12 of 30 symbols"
+    assert ax.get_xlabel() == "symbol, the first 12 of 30"

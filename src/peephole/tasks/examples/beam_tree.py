@@ -107,7 +107,7 @@ class BeamTree:
         ax.plot([0], [0], "o", color="0.35", markersize=4, zorder=3)
         heights = [y for _, y in laid.places.values()] or [0.0]
         ax.set_xticks(laid.columns, [str(step) for step in range(1, len(laid.columns) + 1)])
-        ax.set(xlim=(-1, laid.width), ylim=(max(heights) + 0.7, min(heights) - 0.7), yticks=[], xlabel="symbol")
-        if len(laid.columns) < len(self.winner):
-            ax.set_title(f"the first {len(laid.columns)} of {len(self.winner)} symbols")
+        ax.set(xlim=(-1, laid.width), ylim=(max(heights) + 0.7, min(heights) - 0.7), yticks=[])
+        all_of_them = len(laid.columns) == len(self.winner)
+        ax.set_xlabel("symbol" if all_of_them else f"symbol, the first {len(laid.columns)} of {len(self.winner)}")
         ax.spines["left"].set_visible(False)

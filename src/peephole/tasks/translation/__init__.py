@@ -1,0 +1,1 @@
+"""Translation: a sentence in, its translation out, which is as long as it wants to be."""
