@@ -86,6 +86,17 @@ def test_the_first_tokens_have_shorter_contexts() -> None:
     assert (model.surprisal(text[100:])[3:] == whole[103:]).all()
 
 
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_what_follows_a_context_is_what_its_tokens_would_cost(order: int) -> None:
+    text = np.random.default_rng(order).integers(0, 4, 80)
+    model = NGram.fit(text, 5, order)  # token 4 is never seen
+    for context in ([], [0], [4], [1, 2], [2, 4, 1], text[:9].tolist(), [3, 0, 3, 0, 3]):
+        costs = [model.surprisal([*context, token])[-1] for token in range(5)]
+        assert np.abs(model.following(context) - np.exp(-np.array(costs))).max() <= 1e-12
+    with pytest.raises(ValueError, match="ids from 5 to 5: expected 0 to 4"):
+        model.following([5])
+
+
 def test_longer_contexts_help_on_text_that_has_them() -> None:
     generator = np.random.default_rng(0)
     words = [generator.integers(0, 20, 6) for _ in range(30)]

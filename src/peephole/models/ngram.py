@@ -119,6 +119,37 @@ class NGram:
             contexts[names[inside] + 1] = places[found][inside]
         return -np.log(probability)
 
+    def following(self, context: ArrayLike) -> NDArray[np.float64]:
+        """p of every token after `context`, `[V]`: of what stands before it the last order - 1 tokens count.
+
+        Raises:
+            ValueError: ids outside the vocabulary.
+
+        >>> NGram.fit([0, 1, 0, 1, 0, 1, 0, 2], vocabulary_size=3, order=2).following([0]).round(3).tolist()
+        [0.125, 0.688, 0.188]
+        """
+        ids = _checked(context, self.vocabulary_size)
+        probability = np.full(self.vocabulary_size, 1 / self.vocabulary_size)
+        for length, level in enumerate(self._levels):
+            name = self._name(ids[len(ids) - length :]) if length <= len(ids) else None
+            if name is None or not level.totals[name]:  # and so for every longer one
+                break
+            first, last = np.searchsorted(level.keys, [name * self.vocabulary_size, (name + 1) * self.vocabulary_size])
+            probability *= level.discount * level.followers[name]
+            probability[level.keys[first:last] % self.vocabulary_size] += level.counts[first:last] - level.discount
+            probability /= level.totals[name]
+        return probability
+
+    def _name(self, ids: NDArray[np.int64]) -> int | None:
+        """The id of an n-gram; 0 of the empty one, None of one that was never seen."""
+        name = 0
+        for level, token in zip(self._levels, ids.tolist(), strict=False):
+            key = name * self.vocabulary_size + token
+            name = int(np.searchsorted(level.keys, key))
+            if name == len(level.keys) or level.keys[name] != key:
+                return None
+        return name
+
 
 def _checked(tokens: ArrayLike, vocabulary_size: int) -> NDArray[np.int64]:
     ids = np.asarray(tokens).astype(np.int64)
