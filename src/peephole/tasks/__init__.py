@@ -20,6 +20,9 @@ DATA_TASKS = {
     "classification": "ClassificationModel",
     "forecasting": "ForecastingModel",
     "music": "MusicModel",
+    "speech": "SpeechModel",
+    "translation": "TranslationModel",
+    "captioning": "CaptioningModel",
 }
 
 

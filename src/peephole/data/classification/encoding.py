@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.data.classification.filterbank import Filterbank
 from peephole.data.classification.item import Item
+from peephole.data.sound.filterbank import Filterbank
 from peephole.errors import InputError
 
 Kind = Literal["numbers", "symbols", "sound"]

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.classification.config import ClassificationData
-from peephole.data.classification.filterbank import Filterbank, silent, sound_of
 from peephole.data.classification.item import Item, Skipped
 from peephole.data.classification.sources import items_of
 from peephole.data.sequences.preparing import prepared
 from peephole.data.sequences.store import Pair, Part, write_part
+from peephole.data.sound.filterbank import Filterbank
+from peephole.data.sound.recordings import silent, sound_of
 from peephole.errors import InputError
 
 

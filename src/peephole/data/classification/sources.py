@@ -9,9 +9,9 @@ from peephole.data.classification.item import Item, Skipped
 from peephole.data.classification.tables import read_table
 from peephole.data.classification.texts import read_lines, read_whole
 from peephole.data.classification.time_series import read_time_series
+from peephole.data.sound.recordings import SOUND
 from peephole.errors import InputError
 
-SOUND = (".wav", ".flac", ".ogg")
 FORMATS = {".ts": "ts", ".csv": "csv", ".txt": "text", ".tsv": "text", **dict.fromkeys(SOUND, "sound")}
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from peephole.data.classification.config import ClassificationData
 from peephole.data.classification.encoding import ClassificationEncoding
-from peephole.data.classification.filterbank import silent
 from peephole.data.classification.item import Item, Skipped
 from peephole.data.classification.sources import format_of, items_of
 from peephole.data.classification.table_columns import check_features
 from peephole.data.sequences.batches import batch_of
+from peephole.data.sound.recordings import silent
 from peephole.errors import InputError
 from peephole.models.following import Following
 from peephole.models.perceptron import Perceptron

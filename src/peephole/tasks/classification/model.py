@@ -48,6 +48,7 @@ class ClassificationModel(ExamplesModel):
     items: ClassVar[str] = "sequences"
     task: ClassificationTask
     encoding: ClassificationEncoding
+    model: SequenceModel | Perceptron
 
     @staticmethod
     def prepare(data: ClassificationData, folder: Path) -> ClassificationEncoding:

@@ -27,9 +27,7 @@ class SpeakingModel(ExamplesModel):
 
     def objective(self) -> ExamplesObjective:
         if self.task.training.sampling and (self.task.model.zoneout or self.task.model.zoneout_cell):
-            raise InputError(
-                "--sampling goes step by step, and --zoneout needs all steps at once; give one of them"
-            )
+            raise InputError("--sampling goes step by step, and --zoneout needs all steps at once; give one of them")
         return super().objective()
 
     def respond(self, model: nn.Module, batch: Any, seed: Tensor | None = None) -> Any:

@@ -53,6 +53,7 @@ class MusicModel(ExamplesModel):
     items: ClassVar[str] = "pieces"
     task: MusicTask
     encoding: MusicEncoding
+    model: SequenceModel | Perceptron
 
     @staticmethod
     def prepare(data: MusicData, folder: Path) -> MusicEncoding:

@@ -49,6 +49,7 @@ class TaggingModel(ExamplesModel):
     items: ClassVar[str] = "sentences"
     task: TaggingTask
     encoding: TaggingEncoding
+    model: SequenceModel | Perceptron
 
     @staticmethod
     def prepare(data: TaggingData, folder: Path) -> TaggingEncoding:

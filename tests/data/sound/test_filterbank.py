@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peephole.data.classification.filterbank import Filterbank, read_samples, resampled, silent, sound_of
+from peephole.data.sound.filterbank import Filterbank
+from peephole.data.sound.recordings import read_samples, resampled, silent, sound_of
 from peephole.errors import InputError
 
 soundfile = pytest.importorskip("soundfile")
@@ -55,3 +56,21 @@ def test_nothing_to_hear(tmp_path: Path) -> None:
     for read in (sound_of, read_samples):
         with pytest.raises(InputError, match=r"torn\.wav: cannot be read"):
             read(tmp_path / "torn.wav")
+
+
+@pytest.mark.parametrize("changes", [{"bands": 1}, {"bands": 500}, {"rate": 100}, {"frame": 0.01}])
+def test_filterbanks_that_cannot_be(changes: dict[str, float]) -> None:
+    given = {"rate": 8000, **changes}
+    with pytest.raises(
+        InputError, match=r"bands, frames of .* ms and a rate of .* do not go together \(.*\); expected"
+    ):
+        Filterbank(**given).frames(tone(300, 8000), int(given["rate"]))  # pyright: ignore[reportArgumentType]
+
+
+def test_what_is_no_number_is_no_sound(tmp_path: Path) -> None:
+    for value, name in ((np.nan, "nan"), (np.inf, "inf")):
+        samples = tone(300, 8000)
+        samples[7] = value
+        soundfile.write(tmp_path / f"{name}.wav", samples, 8000, subtype="FLOAT")
+        with pytest.raises(InputError, match=rf"{name}\.wav: has samples that are not finite; expected a recording"):
+            read_samples(tmp_path / f"{name}.wav")

@@ -1,6 +1,6 @@
-"""Recordings as what the ear hears of them: logarithms of energies in bands of the mel scale, a frame each hop."""
+"""Files of sound to samples."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,54 +9,7 @@ from numpy.typing import NDArray
 from peephole.errors import InputError
 
 REMEDY = "expected a recording, for example WAV; leave it out"
-FULL_SCALE = 32768  # Kaldi's filterbanks expect the integers of 16 bits
-
-
-@dataclass(frozen=True)
-class Filterbank:
-    """How a recording becomes frames. `rate` in samples a second, `frame` and `hop` in milliseconds.
-
-    Kaldi's filterbanks (Povey et al. 2011), as kaldi-native-fbank computes them, without dither: the same recording
-    gives the same numbers.
-    """
-
-    rate: int
-    bands: int = 40
-    frame: float = 25.0
-    hop: float = 10.0
-
-    def of(self, path: Path) -> NDArray[np.float32]:
-        """The recording as `[T, bands]`, resampled where its rate is another; channels are averaged.
-
-        Without a frame where it is shorter than half a hop.
-
-        Raises:
-            InputError: the file cannot be read as sound.
-        """
-        samples, rate = read_samples(path)
-        return self.frames(samples, rate)
-
-    def frames(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-        """Samples `[samples]` from -1 to 1 as `[T, bands]`."""
-        if rate != self.rate:
-            samples = resampled(samples, rate, self.rate)
-        check_installed()
-        import kaldi_native_fbank
-
-        options = kaldi_native_fbank.FbankOptions()
-        options.frame_opts.dither = 0
-        options.frame_opts.samp_freq = self.rate
-        options.frame_opts.frame_length_ms = self.frame
-        options.frame_opts.frame_shift_ms = self.hop
-        options.frame_opts.snip_edges = False  # a recording shorter than a frame has one too
-        options.mel_opts.num_bins = self.bands
-        computer = kaldi_native_fbank.OnlineFbank(options)
-        computer.accept_waveform(self.rate, (samples * FULL_SCALE).tolist())
-        computer.input_finished()
-        count = computer.num_frames_ready
-        if not count:
-            return np.empty((0, self.bands), np.float32)
-        return np.stack([computer.get_frame(index) for index in range(count)]).astype(np.float32)
+SOUND = (".wav", ".flac", ".ogg")  # how files of sound are called
 
 
 def check_installed() -> None:
@@ -74,7 +27,7 @@ def read_samples(path: Path) -> tuple[NDArray[np.float32], int]:
     """The samples `[samples]` from -1 to 1, the mean of the channels, and how many there are a second.
 
     Raises:
-        InputError: the file cannot be read as sound.
+        InputError: the file cannot be read as sound, or has samples that are not finite.
     """
     check_installed()
     import soundfile
@@ -83,7 +36,29 @@ def read_samples(path: Path) -> tuple[NDArray[np.float32], int]:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {REMEDY}") from None
-    return samples.mean(axis=1, dtype=np.float32), rate
+    return _finite(samples.mean(axis=1, dtype=np.float32), path), rate
+
+
+def read_blocks(path: Path, seconds: float) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """The same in blocks of so many seconds, as they are read, each with the rate. `InputError` as `read_samples`."""
+    check_installed()
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            size = max(1, round(seconds * file.samplerate))
+            for block in file.blocks(size, dtype="float32", always_2d=True):
+                yield _finite(block.mean(axis=1, dtype=np.float32), path), file.samplerate
+    except InputError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+
+
+def _finite(samples: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    if not np.isfinite(samples).all():
+        raise InputError(f"{path}: has samples that are not finite; {REMEDY}")
+    return samples
 
 
 def sound_of(path: Path) -> tuple[int, int, int]:
@@ -115,7 +90,7 @@ def silent(path: Path, hop: float) -> str | None:
 
 def resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
     """The same sound with `wanted` samples a second in place of `rate`, by a polyphase filter."""
-    if not len(samples):
+    if not len(samples) or rate == wanted:
         return samples
     from scipy.signal import resample_poly
 
