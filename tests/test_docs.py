@@ -44,11 +44,14 @@ def test_the_example_of_the_data_tasks_runs(
     monkeypatch.chdir(tmp_path)
     sentences = [f"the\tD\n{noun}\tN\nruns\tV\n\n" for noun in ("dog", "cat", "cow", "hen")]
     Path("words.txt").write_text("".join(sentences) * 10, encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "data_tasks.md").read_text(encoding="utf-8"), re.DOTALL)
+    run, net = re.findall(r"```python\n(.*?)```", (DOCS / "data_tasks.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(block, "data_tasks.md", "exec"), names)
+    exec(compile(run, "data_tasks.md", "exec"), names)
     assert "dog\tN" in capsys.readouterr().out
     assert names["scores"].metrics["accuracy %"] == 1.0  # pyright: ignore[reportAttributeAccessIssue]
+    exec(compile(net, "data_tasks.md", "exec"), names)
+    assert names["logits"].shape == (5, 4, 9)  # pyright: ignore[reportAttributeAccessIssue]
+    assert names["looked"].shape == (5, 4, 7)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_the_example_of_the_doctor_runs(capsys: pytest.CaptureFixture[str]) -> None:

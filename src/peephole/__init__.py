@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from peephole.inside.intervention import swap as swap
     from peephole.inside.trace import trace as trace
     from peephole.models.attention import Attention as Attention
+    from peephole.models.config import DecoderConfig as DecoderConfig
+    from peephole.models.config import EncoderDecoderConfig as EncoderDecoderConfig
     from peephole.models.config import ModelConfig as ModelConfig
     from peephole.models.decoder import Decoder as Decoder
     from peephole.models.encoder_decoder import EncoderDecoder as EncoderDecoder
@@ -84,6 +86,8 @@ _HOMES = {
     "Cell": "nn.cells",
     "Attention": "models.attention",
     "Decoder": "models.decoder",
+    "DecoderConfig": "models.config",
+    "EncoderDecoderConfig": "models.config",
     "RecurrentEncoder": "models.encoder_decoder",
     "EncoderDecoder": "models.encoder_decoder",
     "register_cell": "ops.registration",
@@ -147,6 +151,8 @@ __all__ = [  # noqa: RUF022
     "Cell",
     "Attention",
     "Decoder",
+    "DecoderConfig",
+    "EncoderDecoderConfig",
     "RecurrentEncoder",
     "EncoderDecoder",
     "register_cell",

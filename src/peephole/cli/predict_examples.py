@@ -57,6 +57,8 @@ def run(words: list[str]) -> int:
     for answer in _standard(model) if standard else model.predict(options.files):
         emit((json.dumps(answer.as_dict(), ensure_ascii=False) if options.json else answer.text) + "\n")
         answered += 1
+        for note in () if options.json else getattr(answer, "notes", ()):
+            print(f"peephole: answer {answered}: {note}", file=sys.stderr, flush=True)
     if not answered:
         raise InputError(f"{'standard input' if standard else options.files[0]}: nothing to answer, it has no items")
     return 0

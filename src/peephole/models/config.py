@@ -174,6 +174,8 @@ class DecoderConfig(ModelConfig):
         super().__post_init__()
         if not 0.0 <= self.input_dropout < 1.0:
             raise InputError(f"--input-dropout is {self.input_dropout}; expected 0 to below 1")
+        if self.attention not in ("none", "luong", "bahdanau"):
+            raise InputError(f"--attention is {self.attention!r}; expected none, luong or bahdanau")
         if self.input_feeding and self.attention != "luong":
             raise InputError(f"--input-feeding is luong's; expected --attention luong, got {self.attention}")
         if self.stepwise and (self.zoneout or self.zoneout_cell):

@@ -1,14 +1,28 @@
 """`DecoderSteps`: a decoder that speaks, each row one answer, its recurrent layers as streams."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from peephole.models.attention import Memory
 from peephole.models.decoder import END, Decoder, Heard
 from peephole.streams.rows import Rows
 from peephole.streams.stream import Stream
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """While it lasts, without dropout; then in the mode that the module was in."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
 
 
 class DecoderSteps:
@@ -24,8 +38,8 @@ class DecoderSteps:
     """
 
     def __init__(self, decoder: Decoder, memory: Memory, weights: str = "float32") -> None:
-        self.decoder = decoder.eval()
-        with torch.no_grad():
+        self.decoder = decoder
+        with torch.no_grad(), evaluating(decoder):
             self.heard: Heard = decoder.hear(memory)
         self.attention: Tensor | None = None
         self._places = len(memory.steps)
@@ -77,7 +91,8 @@ class DecoderSteps:
         x = torch.cat([vectors, self._fed], -1) if decoder.fed_size else vectors
         outputs = self.stream.step(x.float().contiguous(), self._rows.ids)
         self._top = outputs
-        read, after = decoder.read(outputs[None], now, self._fed[None] if looks_first else None)
+        with evaluating(decoder):
+            read, after = decoder.read(outputs[None], now, self._fed[None] if looks_first else None)
         if decoder.config.input_feeding:
             self._fed = read[0]
         weights = weights if after is None else after[0]

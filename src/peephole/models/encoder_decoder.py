@@ -11,7 +11,7 @@ from peephole.errors import InputError
 from peephole.models.attention import Memory
 from peephole.models.config import DecoderConfig, EncoderDecoderConfig
 from peephole.models.decoder import Decoder
-from peephole.models.decoder_steps import DecoderSteps
+from peephole.models.decoder_steps import DecoderSteps, evaluating
 from peephole.models.sequence import SequenceModel
 from peephole.nn.recurrent import Recurrent
 from peephole.shapes import Symbols
@@ -89,6 +89,9 @@ class EncoderDecoder(nn.Module):
         memory = self.memory(inputs, lengths, seed)
         if rows is not None:
             memory = memory.rows(rows)
+        sources, answers = memory.summary.shape[0], entering.shape[1]
+        if sources != answers:
+            raise InputError(f"{answers} answers enter, to {sources} sources; expected as many, or rows that say which")
         return self.decoder(entering, self.decoder.hear(memory), seed, sampling, counted)
 
     def memory(self, inputs: Tensor, lengths: Tensor | None = None, seed: Tensor | None = None) -> Memory:
@@ -99,6 +102,10 @@ class EncoderDecoder(nn.Module):
 
     @torch.no_grad()
     def steps(self, inputs: Tensor, lengths: Tensor | None = None, weights: str = "float32") -> DecoderSteps:
-        """The decoder about to answer these sources, as streams over packed weights: float32, bfloat16 or int8."""
-        self.eval()
-        return DecoderSteps(self.decoder, self.memory(inputs, lengths), weights)
+        """The decoder about to answer these sources, as streams over packed weights: float32, bfloat16 or int8.
+
+        Without dropout; the mode that the model is in stays as it is.
+        """
+        with evaluating(self):
+            memory = self.memory(inputs, lengths)
+        return DecoderSteps(self.decoder, memory, weights)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import threading
 import wave
 from pathlib import Path
@@ -96,6 +97,48 @@ def test_no_wave_file(tmp_path: Path, content: bytes) -> None:
     complaint = r"a pipe: no WAV file of integers .*; expected one, as from ffmpeg"
     with (tmp_path / "a.wav").open("rb") as stream, pytest.raises(InputError, match=complaint):
         list(wave_blocks(stream, 0.1, "a pipe"))
+
+
+def header(rate: int, bits: int, size: int) -> bytes:
+    """The head of a WAV file of one channel with so many bytes of samples."""
+    width = bits // 8
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * width % 2**32, width, bits)
+    return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
+
+
+@pytest.mark.parametrize(
+    ("rate", "bits", "reason"),
+    [
+        (0, 16, "0 samples a second, not 100 to 1,000,000"),
+        (99, 16, "99 samples a second"),
+        (4_000_000_000, 16, "4,000,000,000 samples a second"),
+        (8000, 64, "64 bits a sample, not 8, 16, 24 or 32"),
+    ],
+)
+def test_headers_that_no_sound_has(rate: int, bits: int, reason: str) -> None:
+    stream = io.BytesIO(header(rate, bits, 80) + bytes(80))
+    with pytest.raises(InputError, match=rf"a pipe: no WAV file of integers \({reason}.*\); expected one, as from"):
+        list(wave_blocks(stream, 0.1, "a pipe"))
+
+
+class Raw(io.RawIOBase):
+    """Bytes as a socket gives them: fewer than asked for, or None where it does not wait."""
+
+    def __init__(self, content: bytes, waits: bool = True) -> None:
+        self.content, self.waits = io.BytesIO(content), waits
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        return (self.content.read(min(size, 7)) or b"") if self.waits else None
+
+
+def test_a_stream_that_gives_less_than_it_is_asked_for() -> None:
+    numbers = np.arange(-2000, 2000, dtype="<i2")
+    content = header(8000, 16, 8000) + numbers.tobytes()
+    blocks = [block for block, _ in wave_blocks(Raw(content), 0.1, "a socket")]
+    assert [len(block) for block in blocks] == [800] * 5
+    assert np.array_equal(np.concatenate(blocks) * 32768, numbers)
+    with pytest.raises(InputError, match="a socket: does not wait for what is not there yet; expected a blocking"):
+        list(wave_blocks(Raw(content, waits=False), 0.1, "a socket"))
 
 
 def test_blocks_of_a_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Recordings to arrays: parts, their texts, what is skipped and said, and what the encoding knows."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_nothing_is_left_of_what_cannot_be_used(tmp_path: Path) -> None:
     assert not list((tmp_path / "run" / "data").iterdir())
     with pytest.raises(InputError, match="no file to learn from"):
         prepare(SpeechData(), tmp_path)
+
+
+def test_a_missing_extra_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = (table(tmp_path / "t.tsv", 3, 0),)
+    monkeypatch.setitem(sys.modules, "kaldi_native_fbank", None)
+    with pytest.raises(InputError, match=r"^sound needs kaldi-native-fbank and soundfile, which are not installed"):
+        prepared(tmp_path, files=files)
 
 
 @pytest.mark.parametrize("normalise", ["running", "training"])

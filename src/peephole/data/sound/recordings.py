@@ -13,13 +13,23 @@ SOUND = (".wav", ".flac", ".ogg")  # how files of sound are called
 
 
 def check_installed() -> None:
-    """Raise `InputError`, with the extra's name, where what reads sound is missing."""
+    """Raise `InputError`, with the extra's name, where what reads sound is missing or broken.
+
+    Call it before a loop that passes over recordings that cannot be read, so that it is said once.
+    """
     try:
         import kaldi_native_fbank  # noqa: F401
         import soundfile  # noqa: F401
-    except ImportError:
+    except ModuleNotFoundError:
         raise InputError(
             "sound needs kaldi-native-fbank and soundfile, which are not installed; pip install 'peephole[speech]'"
+        ) from None
+    except (ImportError, OSError) as error:  # soundfile raises the latter where it lacks the library below it
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # pybind11 makes an ImportError of whatever stops a module as it loads
+        raise InputError(
+            f"sound needs kaldi-native-fbank and soundfile, which cannot be loaded ({error}); "
+            "pip install --force-reinstall 'peephole[speech]'"
         ) from None
 
 

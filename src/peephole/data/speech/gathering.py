@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.sequences.preparing import prepared
-from peephole.data.sound.recordings import read_samples, resampled, silent, sound_of
+from peephole.data.sound.recordings import check_installed, read_samples, resampled, silent, sound_of
 from peephole.data.speech.config import SpeechData
 from peephole.data.speech.encoding import stored
 from peephole.data.speech.reading import utterances
@@ -43,8 +43,10 @@ def gather(paths: Iterable[Path], data: SpeechData) -> Gathered:
     """The recordings with transcripts that can be read, by the heads of their files; others are skipped and named.
 
     Raises:
-        InputError: whatever the tables and folders are refused for, or no recording that can be read.
+        InputError: whatever the tables and folders are refused for, no recording that can be read, or nothing installed
+            that reads them.
     """
+    check_installed()  # said once, not of each recording
     found = Gathered([])
     for one in utterances(paths, data, found.skipped):
         try:

@@ -153,6 +153,8 @@ class ExamplesModel(TaskModel[Net]):
                     explain_backend(found.model)  # a named back end that cannot serve the cell says so here
                 found.objective().batches(0, task.training.devices)
             except KeyboardInterrupt:
+                if not run.config_path.exists():
+                    run.discard()
                 raise  # what was prepared so far stays; `resume` goes on
             except BaseException:
                 run.discard()
@@ -307,7 +309,10 @@ class ExamplesModel(TaskModel[Net]):
             answers += batch.answers
         count = max(1, answers)
         found = {"held_out": total / count}
-        return {**found, "right": 1 - wrong / count, "judged": wrong / count} if judged else found
+        if not judged:
+            return found
+        right = {"right": 1 - wrong / count} if self.aligned else {}  # of what is also added there is no right share
+        return {**found, **right, "judged": wrong / count}
 
     def net_before(self) -> Net:
         with torch.random.fork_rng(devices=()):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from peephole.data.sound.recordings import SOUND, read_blocks, silent
+from peephole.data.sound.recordings import SOUND, check_installed, read_blocks, silent
 from peephole.data.sound.resampling import Resampling
 from peephole.data.sound.wave_stream import Bytes, wave_blocks
 from peephole.data.speech.config import SpeechData
@@ -46,8 +46,9 @@ class Answering:
         What cannot be read in a folder is passed over with a warning, as are recordings without samples.
 
         Raises:
-            InputError: a file that is named and is no recording.
+            InputError: a file that is named and is no recording, or nothing is installed that reads them.
         """
+        check_installed()  # said once, not of each recording in a folder
         for path, named in list(self._recordings(paths)):  # a table is read before anything is answered
             try:
                 reason = silent(path, self.data.hop_milliseconds)

@@ -89,6 +89,11 @@ def distance(said: Sequence[Sequence[int]], heard: Sequence[Sequence[int]]) -> i
     return added + found.substitutions + found.deletions + found.insertions
 
 
+def check_installed() -> None:
+    """`InputError` where jiwer is not installed, said before any work."""
+    _jiwer()
+
+
 def _filled(words: Sequence[str], count: int) -> list[str]:
     return [*words, *[NOTHING] * (count - len(words))]
 
@@ -96,6 +101,6 @@ def _filled(words: Sequence[str], count: int) -> list[str]:
 def _jiwer() -> Any:
     try:
         import jiwer
-    except ImportError:
+    except ModuleNotFoundError:
         raise InputError("word errors need jiwer, which is not installed; pip install 'peephole[speech]'") from None
     return jiwer

@@ -31,7 +31,7 @@ from peephole.tasks.speech.answer import HeardWord, Transcript
 from peephole.tasks.speech.answering import Answering
 from peephole.tasks.speech.language import language_model
 from peephole.tasks.speech.measuring import Measured, best_units, measured
-from peephole.tasks.speech.metrics import Compared, distance
+from peephole.tasks.speech.metrics import Compared, check_installed, distance
 from peephole.tasks.speech.settings import SpeechSearch, SpeechTask
 from peephole.tasks.speech.words import Reading
 
@@ -59,6 +59,7 @@ class SpeechModel(ExamplesModel):
 
     @staticmethod
     def prepare(data: SpeechData, folder: Path) -> SpeechEncoding:
+        check_installed()  # what it is judged by, said before any work
         return prepare(data, folder)
 
     @staticmethod

@@ -49,11 +49,9 @@ class Translation:
 
     @property
     def text(self) -> str:
-        """A line each: the translation, with its score before it where there are several, then notes after a tab."""
+        """A line each: the translation, with its score before it where there are several; notes stand beside it."""
         several = len(self.candidates) > 1
-        lines = [f"{one.score:.4f}\t{one.text}" if several else one.text for one in self.candidates] or [""]
-        lines[0] += "".join(f"\t({note})" for note in self.notes)
-        return "\n".join(lines)
+        return "\n".join([f"{one.score:.4f}\t{one.text}" if several else one.text for one in self.candidates] or [""])
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -79,8 +79,8 @@ class TranslationDecoding:
     # 24.9, 25.0, 24.3 without.
     length_power: float = 1.0
 
-    # Stop a translation that has not ended after so many tokens for each of the sentence, and ten. A decoder that never
-    # ends would go on for ever.
+    # A translation that has not ended by itself is stopped after so many tokens for each token of the sentence and ten
+    # more: a decoder that never ends would go on for ever.
     longest_ratio: float = 2.0
 
     # Say so many of the best translations of each sentence, with their scores (predict).
