@@ -33,6 +33,6 @@ def test_draws_sound_above_labels_below_in_seconds() -> None:
     assert ax.get_xlim() == (0.0, 0.4)
     assert [text.get_text() for text in ax.texts] == ["o", "n", "e", "␣", "$"]
     assert abs(float(ax.texts[0].get_position()[0]) - 2.5 * 0.02) <= 1e-9
-    assert ax.get_title(loc="left") == "“one $”"
+    assert ax.get_ylabel() == "probability\n(dotted: blank)"
     assert content(figure, ".png") == content(draw(spikes("one $").plot), ".png")
     assert content(draw(spikes(None, ()).plot), ".png")

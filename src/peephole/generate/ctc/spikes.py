@@ -86,6 +86,5 @@ class Spikes:
                 rotation=90 if upright else 0, fontsize="small", clip_on=True, parse_math=False,
             )  # fmt: skip
         ax.set_yticks([LOW, HIGH, 0.5], ["0", "1", "sound"])
-        ax.set_ylabel("probability", loc="bottom")
+        ax.set_ylabel("probability\n(dotted: blank)", loc="bottom")
         ax.set(xlabel="seconds", xlim=(0.0, seconds), ylim=(LOW, 1.0))
-        ax.set_title(f"“{self.heard if self.said is None else self.said}”", parse_math=False)
