@@ -10,7 +10,7 @@ from torch.nn import functional
 from peephole.errors import InputError
 from peephole.models.attention import Attention, Memory, Score
 from peephole.models.config import DecoderConfig
-from peephole.nn.recurrent import Recurrent
+from peephole.models.layers import recurrent_layers
 from peephole.shapes import Symbols
 
 END = 0  # the symbol that ends an answer, stands before its first symbol, and fills up what lies behind its end
@@ -64,21 +64,7 @@ class Decoder(nn.Module):
             config.attention
         ]
         self.embedding = nn.Embedding(symbols, config.embedding_size)
-        self.recurrent = Recurrent(
-            config.spec,
-            config.embedding_size + self.fed_size,
-            config.hidden_size,
-            config.layers,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-            proj_size=config.proj_size,
-            backend=config.backend,
-            recurrent_dropout=config.recurrent_dropout,
-            zoneout=config.zoneout,
-            zoneout_cell=config.zoneout_cell,
-            weight_drop=config.weight_drop,
-            recompute=config.recompute,
-            **config.start,  # pyright: ignore[reportArgumentType]
-        )
+        self.recurrent = recurrent_layers(config, config.embedding_size + self.fed_size)
         self._sizes = config.spec.state_sizes(config.hidden_size, config.proj_size)
         self.beginning = nn.Linear(summary, config.layers * sum(self._sizes))
         scores: dict[str, Score] = {"luong": "multiplicative", "bahdanau": "additive"}

@@ -13,7 +13,7 @@ from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.models.heads import Pooled
 from peephole.models.inputs import Numbers, Projection, entered, width_of
-from peephole.nn.recurrent import Recurrent
+from peephole.models.layers import recurrent_layers
 from peephole.shapes import Logits, Resets
 from peephole.streams.opening import open_stream
 from peephole.streams.snapshot import Snapshot
@@ -53,23 +53,7 @@ class SequenceModel(nn.Module):
             inputs = nn.Embedding(inputs, config.embedding_size)
         self.config, self.valued = config, valued
         self.embedding = inputs
-        self.recurrent = Recurrent(
-            config.spec,
-            width_of(inputs),
-            config.hidden_size,
-            config.layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-            proj_size=config.proj_size,
-            learned_states=config.learned_states,
-            backend=config.backend,
-            recurrent_dropout=config.recurrent_dropout,
-            zoneout=config.zoneout,
-            zoneout_cell=config.zoneout_cell,
-            weight_drop=config.weight_drop,
-            recompute=config.recompute,
-            **config.start,  # pyright: ignore[reportArgumentType]
-        )
+        self.recurrent = recurrent_layers(config, width_of(inputs), config.bidirectional, config.learned_states)
         if head is None:
             head = self.vocabulary or width_of(inputs)
         self.head: nn.Linear = nn.Linear(config.width, head) if isinstance(head, int) else head
