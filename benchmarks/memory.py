@@ -16,7 +16,7 @@ from pathlib import Path
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 def anonymous():

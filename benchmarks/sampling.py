@@ -12,7 +12,7 @@ from typing import Any
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 # What one writes by hand: read the weights, step nn.LSTM symbol by symbol, draw, print.

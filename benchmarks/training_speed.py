@@ -12,7 +12,7 @@ import torch
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Listener
 

@@ -21,7 +21,7 @@ def train(steps: int, watch: int) -> dict[str, float]:
     from peephole.data.config import TextData
     from peephole.models.config import ModelConfig
     from peephole.tasks.config import TextTask
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
     from peephole.train.config import TrainingConfig
     from peephole.train.watch.watcher import Watcher
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 import peephole
-from peephole.tasks.evaluation import Measurement, evaluate
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.evaluation import Measurement, evaluate
+from peephole.tasks.text.model import TextModel
 
 COLUMNS, LINES = 74, 24
 

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from peephole.tasks.speech.settings import SpeechTask as SpeechTask
     from peephole.tasks.tagging.model import TaggingModel as TaggingModel
     from peephole.tasks.tagging.settings import TaggingTask as TaggingTask
-    from peephole.tasks.text import TextModel as TextModel
+    from peephole.tasks.text.model import TextModel as TextModel
     from peephole.tasks.translation.model import TranslationModel as TranslationModel
     from peephole.tasks.translation.settings import TranslationTask as TranslationTask
     from peephole.train.config import TrainingConfig as TrainingConfig
@@ -111,7 +111,7 @@ _HOMES = {
     "ModelConfig": "models.config",
     "TrainingConfig": "train.config",
     "Sampling": "generate.config",
-    "TextModel": "tasks.text",
+    "TextModel": "tasks.text.model",
     "TaggingModel": "tasks.tagging.model",
     "TaggingTask": "tasks.tagging.settings",
     "TaggingData": "data.tagging.config",

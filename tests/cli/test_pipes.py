@@ -13,7 +13,7 @@ import pytest
 from peephole.cli import train
 from peephole.cli.progress import Progress, _duration
 from peephole.tasks import load
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 COMMAND = f"{sys.executable} -m peephole"
 

@@ -12,7 +12,7 @@ from peephole.doctor.finding import Cure, Finding
 from peephole.doctor.run_case import load_any
 from peephole.doctor.treatment import treat
 from peephole.errors import InputError
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.contract import Listener
 
 

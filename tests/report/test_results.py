@@ -18,8 +18,8 @@ from peephole.report.gates import saturated_gates
 from peephole.report.training import baselines_of
 from peephole.report.watched import WatchedFlow, WatchedGates, WatchedSeries, watches_of
 from peephole.stability.recordings.recording import record
-from peephole.tasks.evaluation import evaluate
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.evaluation import evaluate
+from peephole.tasks.text.model import TextModel
 
 
 def test_a_curve_leaves_out_what_is_not_a_number_and_thins_to_means() -> None:

@@ -14,10 +14,10 @@ from peephole.data.config import TextData
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.tasks import load
-from peephole.tasks.baselines import ngram_nats, xz_nats
 from peephole.tasks.config import TextTask
-from peephole.tasks.evaluation import evaluate
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.baselines import ngram_nats, xz_nats
+from peephole.tasks.text.evaluation import evaluate
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 

@@ -18,7 +18,7 @@ from peephole.models.config import ModelConfig
 from peephole.runs.folder import Run
 from peephole.tasks import load
 from peephole.tasks.config import TextTask, task_from
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 TRAINING = TrainingConfig(steps=4, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)

@@ -10,9 +10,10 @@ import torch
 
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
-from peephole.tasks import load, text
+from peephole.tasks import load
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
+from peephole.tasks.text.writing import names_of
 
 
 @pytest.fixture(scope="module")
@@ -65,4 +66,4 @@ def test_threads_change_no_score(model: TextModel, prose: Callable[..., str]) ->
 
 
 def test_names_for_one_line() -> None:
-    assert text.names_of([" ", "\n", "\t", "\r", "a", "ü", "\0", "\u200b"]) == [*"␠⏎⇥␍aü", "\\x00", "\\u200b"]
+    assert names_of([" ", "\n", "\t", "\r", "a", "ü", "\0", "\u200b"]) == [*"␠⏎⇥␍aü", "\\x00", "\\u200b"]

@@ -17,9 +17,10 @@ from peephole.errors import InputError
 from peephole.generate.config import Sampling
 from peephole.generate.sampling import Writing
 from peephole.models.config import ModelConfig
-from peephole.tasks import load, text
+from peephole.tasks import load
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text import writing
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 
@@ -137,7 +138,7 @@ def spelled(scripts: list[str], stop: str | None, length: int = 100) -> list[tup
 def spelled_ids(
     ids: list[list[int]], other: int, tokenizer: Tokenizer, length: int, stop: str | None = None
 ) -> list[tuple[int, str]]:
-    return list(text._spell(Script(ids, other), tokenizer, length, stop))
+    return list(writing.spell(Script(ids, other), tokenizer, length, stop))
 
 
 def joined(pieces: list[tuple[int, str]], stream: int = 0) -> str:

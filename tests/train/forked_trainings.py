@@ -17,7 +17,7 @@ import time
 import lightning_fabric  # noqa: F401  (what takes long to import, before the first fork)
 import torch
 
-import peephole.tasks.text  # noqa: F401
+import peephole.tasks.text.model  # noqa: F401
 from peephole.cli import main
 
 # Nothing above may have run anything on several threads: a fork would then hang.

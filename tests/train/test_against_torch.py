@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}

@@ -16,7 +16,7 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors, write_tensors
 from peephole.tasks import load
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.averaging import Average
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import TrainingConfig

@@ -14,7 +14,7 @@ from peephole.errors import InputError
 from peephole.models.config import ModelConfig
 from peephole.runs.folder import Run
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Interrupted
 from peephole.train.event_files import EVENTS, scalars

@@ -16,7 +16,7 @@ from peephole.models.config import ModelConfig
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.checkpoint import find_checkpoint, write_checkpoint
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Listener
@@ -125,7 +125,7 @@ def test_the_gradient_that_grew_first_is_named(tmp_path: Path, book: Path) -> No
 def test_a_gradient_may_be_infinite_where_the_divergence_is_not(
     tmp_path: Path, book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peephole.tasks import text
+    from peephole.tasks.text import objective as text
 
     class Steep(torch.autograd.Function):
         @staticmethod

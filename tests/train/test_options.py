@@ -18,7 +18,8 @@ from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
 from peephole.tasks import load
 from peephole.tasks.config import TextTask
-from peephole.tasks.text import TextModel, TextObjective
+from peephole.tasks.text.model import TextModel
+from peephole.tasks.text.objective import TextObjective
 from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import OPTIMIZERS, TrainingConfig

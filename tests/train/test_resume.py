@@ -17,7 +17,7 @@ from peephole.models.config import ModelConfig
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors, write_tensors
 from peephole.tasks.config import TextTask, settings_of
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint
 from peephole.train.config import TrainingConfig

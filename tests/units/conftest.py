@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +54,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory, bracketed: str) -> Callab
     from peephole.data.config import TextData
     from peephole.models.config import ModelConfig
     from peephole.tasks.config import TextTask
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
     from peephole.train.config import TrainingConfig
 
     folder = tmp_path_factory.mktemp("counting")

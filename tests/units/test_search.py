@@ -19,7 +19,7 @@ from peephole.inside.intervention import clamp
 from peephole.inside.trace import trace
 from peephole.models.config import ModelConfig
 from peephole.models.sequence import SequenceModel
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units import Units, find_units, read_held_out, stretch, units_of
 from peephole.units.ablating import Place, ablated
 from peephole.units.probe import fit_probe

@@ -57,7 +57,7 @@ def run(words: list[str]) -> int:
     options = parse(Eval, "eval", words, DESCRIPTION)
     from peephole.errors import InputError
     from peephole.tasks import load_text
-    from peephole.tasks.evaluation import evaluate
+    from peephole.tasks.text.evaluation import evaluate
 
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit is {options.limit}; expected at least 1 character")

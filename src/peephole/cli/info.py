@@ -12,7 +12,7 @@ from peephole.runs.history import best_row
 
 if TYPE_CHECKING:
     from peephole.tasks.model import TaskModel
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
 
 DESCRIPTION = (
     "What is in a run: text, sizes, progress, and which back end computes it. Without a run: this installation."
@@ -69,7 +69,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
     from peephole.models.sequence import SequenceModel
     from peephole.nn.explanation import explain_backend
     from peephole.tasks import load
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
 
     model = load(folder)
     run = model.run

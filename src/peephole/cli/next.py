@@ -40,7 +40,7 @@ def run(words: list[str]) -> int:
     if options.top < 1:
         raise InputError(f"--top is {options.top}; expected at least 1")
     from peephole.tasks import load_text
-    from peephole.tasks.text import names_of
+    from peephole.tasks.text.writing import names_of
 
     ranked = load_text(options.run).next(options.prime, options.weights)
     if options.json:

@@ -17,7 +17,7 @@ from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
-    from peephole.tasks.text import Prediction
+    from peephole.tasks.text.model import Prediction
 
 DESCRIPTION = (
     "Read a text as it comes, one document without end, and answer at once: of each character how many bits it took to "
@@ -117,7 +117,7 @@ def _likeliest(one: "Prediction", symbols: list[str], top: int) -> list[tuple[st
 
 
 def _table_line(position: int, one: "Prediction", symbols: list[str], top: int) -> str:
-    from peephole.tasks.text import names_of
+    from peephole.tasks.text.writing import names_of
 
     likeliest = _likeliest(one, symbols, top)
     names = names_of([one.symbol, *(symbol for symbol, _ in likeliest)])

@@ -42,7 +42,7 @@ def run(words: list[str]) -> int:
     options = parse(Score, "score", words, DESCRIPTION)
     from peephole.data.files import check_encoding, find_files, read_text
     from peephole.tasks import load_text
-    from peephole.tasks.text import names_of
+    from peephole.tasks.text.writing import names_of
 
     if str(options.file) == "-":
         check_encoding(options.encoding)

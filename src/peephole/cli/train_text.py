@@ -41,7 +41,7 @@ def run(words: list[str], problems: tuple[str, ...]) -> int:
     """Parse, train, and say how to go on. `problems` are named in the help."""
     options = parse(TrainText, "train", words, DESCRIPTION.format(problems=", ".join(problems)))
     from peephole.tasks.config import TextTask
-    from peephole.tasks.text import TextModel
+    from peephole.tasks.text.model import TextModel
 
     changes: dict[str, object] = {}
     if options.output.resume is not None:

@@ -21,7 +21,7 @@ from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import look_at
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 BATCHES = 8  # of training and of held-out data: enough to see whether states are carried with reason
 COUNTED = 1_000_000  # tokens whose counts say what an answer costs that sees nothing

@@ -19,7 +19,7 @@ from peephole.tasks.config import name_of, settings_of
 from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.contract import Listener, NotFinite
 
 if TYPE_CHECKING:

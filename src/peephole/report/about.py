@@ -11,7 +11,7 @@ from peephole.errors import InputError
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Facts, Missing, Paragraph, Part, Settings
 from peephole.tasks.subject import Subject
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 FILES_NAMED = 5
 

@@ -21,7 +21,7 @@ from peephole.tasks.measured import Measured
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units import Reading, read_held_out, units_of
 from peephole.units.naming import Place, named_units
 from peephole.writing import write_whole

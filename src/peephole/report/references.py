@@ -3,7 +3,7 @@
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Part, References
 from peephole.tasks.subject import Subject
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 OKABE = (
     "Okabe & Ito 2008, Color universal design: how to make figures and presentations that are friendly to colorblind "

@@ -6,7 +6,7 @@ from peephole.tasks.exactness import AtSize
 from peephole.tasks.measured import Measured
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 TEMPERATURES, LENGTH = (0.5, 0.8, 1.0), 600
 SEQUENCES = 100  # of each size, where exactness was not measured before

@@ -13,11 +13,11 @@ from peephole.models.ngram import NGram
 from peephole.report.curves import Curve, GradientNorm, Learning, RightAnswers
 from peephole.report.parts import Missing, Paragraph, Part, Picture, Table
 from peephole.runs.folder import Run
-from peephole.tasks.baselines import ORDERS, xz_nats
 from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.baselines import ORDERS, xz_nats
+from peephole.tasks.text.model import TextModel
 
 LEARNED, COMPARED = 1_000_000, 1 << 15  # symbols that baselines learn from, and that all are measured on
 PIECE = 4096

@@ -12,7 +12,7 @@ from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.presets import PRESETS
 from peephole.tasks.problem import ProblemModel
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 # Tasks on data sets of sequences: the class of each, loaded when it is asked for, for it may need an extra.
 DATA_TASKS = {

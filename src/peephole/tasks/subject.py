@@ -11,7 +11,7 @@ from peephole.runs.history import best_row
 from peephole.tasks import task_named
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.checkpoint import find_checkpoint
 
 ATTEMPTS = 3  # a training may replace its checkpoint while it is read

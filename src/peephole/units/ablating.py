@@ -12,7 +12,7 @@ from peephole.nn.recurrent import Recurrent
 from peephole.operands import Selection
 from peephole.ops.tracing import Record
 from peephole.ops.tracing.beside import Change
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units.probe import Probe
 from peephole.units.reading import surprise
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from peephole.data.lanes import Window
 from peephole.inside.effect_running import evaluating
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units.ablating import Ablated, Place, ablated
 from peephole.units.found import Ablation, Unit
 from peephole.units.probe import explained, fit_probe

@@ -14,7 +14,7 @@ from peephole.errors import InputError
 from peephole.inside.effect_running import evaluating
 from peephole.inside.trace import trace
 from peephole.inside.traced import TracedLayer
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units.properties import Text
 from peephole.units.scanning import END
 from peephole.units.syntax import syntax_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from peephole.errors import InputError
 from peephole.tasks.comparing.significance import holm
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.units.ablation import RANDOM, ablations
 from peephole.units.correlation import correlations
 from peephole.units.found import Unit, Units

@@ -20,7 +20,7 @@ from peephole.models.config import ModelConfig
 from peephole.runs.folder import Run
 from peephole.tasks.config import ProblemTask, TextTask
 from peephole.tasks.problem import ProblemModel
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 from peephole.train.contract import Interrupted, Listener
 from peephole.train.curriculum import SizedTraining

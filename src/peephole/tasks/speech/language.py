@@ -11,7 +11,7 @@ from peephole.generate.language.model import LanguageModel
 from peephole.generate.language.net import CharacterNet
 from peephole.generate.language.words import WordNGram
 from peephole.runs.folder import Run
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.model import TextModel
 
 
 def language_model(settings: SpeechDecoding, change: Callable[[str], str]) -> LanguageModel | None:

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from peephole import divergence
 from peephole._native.decoding import refusal as decoder_refusal
 from peephole.data.corpus import TextCorpus, open_corpus, prepare
-from peephole.data.lanes import Documents, Lanes, Window
+from peephole.data.lanes import Lanes, Window
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
 from peephole.generate.beam import search
@@ -25,19 +25,18 @@ from peephole.generate.sampling import Writing
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.models.sequence import SequenceModel
 from peephole.nn.explanation import explain_backend
-from peephole.nn.noise import noise_seed
 from peephole.runs.folder import Run, process_rank
 from peephole.streams.snapshot import Snapshot, Streaming
 from peephole.streams.stream import Stream
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.tasks.model import TaskModel, load_weights
+from peephole.tasks.text.objective import TextObjective
+from peephole.tasks.text.writing import spell
 from peephole.train.checkpoint import find_checkpoint
-from peephole.train.config import TrainingConfig
 from peephole.train.machine import check_machine
 from peephole.writing import write_whole
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
-WATCHED_TOKENS = 1 << 16  # held-out tokens measured while training
 EXAMINED_STEPS = 200  # of each sequence that the stability laboratory looks at
 
 PREDICTED_TOGETHER = 256  # characters: those that come at once are read at once, and answered soon
@@ -50,38 +49,6 @@ class Prediction:
     symbol: str
     surprisal: float
     following: Tensor
-
-
-class TextObjective:
-    """What the training loop needs of the text task. `noisy`: the model draws noise in its recurrence."""
-
-    unit = "characters"
-
-    def __init__(self, corpus: TextCorpus, config: TrainingConfig, noisy: bool = False) -> None:
-        self.corpus, self.config, self.noisy = corpus, config, noisy
-
-    def batches(self, rank: int, world_size: int) -> Lanes | Documents:
-        config, part, eod = self.config, self.corpus.train, self.corpus.tokenizer.eod
-        if config.bptt == "full":
-            return Documents(part, config.batch_size, config.longest_document, eod, config.seed, rank, world_size)
-        return Lanes(part, config.batch_size, config.window, eod, rank, world_size)
-
-    def divergence(
-        self, model: nn.Module, window: Window, states: tuple[Tensor, ...] | None
-    ) -> tuple[Tensor, int, tuple[Tensor, ...]]:
-        states = states if self.config.carry else None
-        # Drawn out here: inside a compiled model torch's generator gives other numbers.
-        seed = noise_seed(None, window.inputs.device) if self.noisy else None
-        logits, finals = model(window.inputs, states, window.resets, seed)
-        return divergence.kl(logits, window.targets, window.weights), window.tokens, finals
-
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Mean surprisal in nats on a fixed sample of the held-out tokens; NaN once a weight is not finite."""
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
-            return {"held_out": math.nan}
-        tokens, eod = self.corpus.held_out.tokens, self.corpus.tokenizer.eod
-        assert isinstance(model, SequenceModel)
-        return {"held_out": float(surprisals(model, tokens, eod, Pieces(1024, 256), limit=WATCHED_TOKENS).mean())}
 
 
 class TextModel(TaskModel[SequenceModel]):
@@ -234,7 +201,7 @@ class TextModel(TaskModel[SequenceModel]):
         eod, unknown = self.tokenizer.eod, self.tokenizer.unk
         prime_symbols = self.encode_prime(prime)
         writing = Writing(self._streaming(weights), prime_symbols, how or Sampling(), streams, [unknown], eod)
-        return _spell(writing, self.tokenizer, length, stop)
+        return spell(writing, self.tokenizer, length, stop)
 
     def sample(self, prime: str = "", length: int = 500, stop: str | None = None, **how: Any) -> str:
         """One text, without the prime; `how` are the fields of `Sampling`."""
@@ -351,54 +318,3 @@ def _read_again(run: Run, task: TextTask) -> None:
         write_whole(run.tokenizer_path, trained_with)
         shutil.rmtree(run.data_folder)
         raise InputError(f"{run.folder}: its text is not what it was trained on; restore the files, or train anew")
-
-
-def _spell(writing: Writing, tokenizer: Tokenizer, length: int, stop: str | None) -> Iterator[tuple[int, str]]:
-    """Symbols to text; what could be the beginning of `stop` is held back until it is clear that it is not."""
-    texts = {number: _Text(tokenizer, length, stop) for number in writing.open}
-    while writing.open:
-        numbers = list(writing.open)
-        drawn = writing.take(max(texts[number].left for number in numbers))
-        for column, number in enumerate(numbers):
-            ready = texts[number].add(drawn[:, column].tolist())
-            if ready:
-                yield number, ready
-            if texts[number].done:
-                writing.close(number)
-
-
-class _Text:
-    """A text that grows by symbols until it ends."""
-
-    def __init__(self, tokenizer: Tokenizer, length: int, stop: str | None) -> None:
-        self._eod, self._spell = tokenizer.eod, tokenizer.speller()
-        self._stop, self._held = stop, ""
-        self.left, self.done = length, False
-
-    def add(self, symbols: list[int]) -> str:
-        """Take symbols; the further text that is now certain."""
-        for symbol in symbols:
-            if self.done:
-                break
-            ended = symbol == self._eod
-            text = self._spell(None if ended else symbol)[: self.left]
-            self.left -= len(text)
-            self._held += text
-            self.done = ended or self.left == 0
-            if self._stop is not None and self._stop in self._held:
-                self._held, self.done = self._held[: self._held.index(self._stop)], True
-        keep = 0 if self.done or self._stop is None else _overlap(self._held, self._stop)
-        ready = self._held[: len(self._held) - keep]
-        self._held = self._held[len(self._held) - keep :]
-        return ready
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`."""
-    return next((size for size in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:size])), 0)
-
-
-def names_of(symbols: Sequence[str]) -> list[str]:
-    """Symbols as they can be shown on one line."""
-    shown = {" ": "␠", "\n": "⏎", "\t": "⇥", "\r": "␍"}
-    return [shown.get(symbol, symbol if symbol.isprintable() else repr(symbol)[1:-1]) for symbol in symbols]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from peephole.data.files import find_files, read_text
 from peephole.errors import InputError
-from peephole.tasks.baselines import TRAINING_TOKENS, ngram_nats, xz_nats
-from peephole.tasks.text import TextModel
+from peephole.tasks.text.baselines import TRAINING_TOKENS, ngram_nats, xz_nats
+from peephole.tasks.text.model import TextModel
 
 
 @dataclass(frozen=True)

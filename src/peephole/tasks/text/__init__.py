@@ -1,0 +1,1 @@
+"""Language models: text to a run that writes, answers and scores."""
