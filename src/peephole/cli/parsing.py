@@ -41,6 +41,16 @@ def parse(kind: type[Options], command: str, words: list[str], description: str)
     return read()
 
 
+def option_among(words: list[str], name: str) -> str | None:
+    """The value that `--name VALUE` or `--name=VALUE` has among the words, before they are parsed."""
+    for place, word in enumerate(words):
+        if word.startswith(f"--{name}="):
+            return word.split("=", 1)[1]
+        if word == f"--{name}" and place + 1 < len(words):
+            return words[place + 1]
+    return None
+
+
 def with_files(data: Any) -> Any:
     """Settings of data whose `files` stand on the command line by themselves, without a flag."""
     files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES ...]")]

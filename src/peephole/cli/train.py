@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from peephole.cli.by_task import DATA_TASKS, PROBLEMS
+from peephole.cli.parsing import option_among
 from peephole.errors import InputError
 
 
@@ -33,12 +34,5 @@ def run(words: list[str]) -> int:
 
 def _resumed(words: list[str]) -> Path | None:
     """The run that --resume names, where there is one; what is wrong with it is said when the words are parsed."""
-    for place, word in enumerate(words):
-        if word.startswith("--resume="):
-            found = Path(word.removeprefix("--resume="))
-        elif word == "--resume" and place + 1 < len(words):
-            found = Path(words[place + 1])
-        else:
-            continue
-        return found if (found / "config.json").is_file() else None
-    return None
+    named = option_among(words, "resume")
+    return Path(named) if named is not None and (Path(named) / "config.json").is_file() else None

@@ -1,17 +1,20 @@
 """`peephole train [text] [FILES…]`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from peephole.cli.parsing import emit, parse, unescape
+from peephole.cli.parsing import emit, option_among, parse, unescape
 from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.train.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from peephole.tasks.text.presets import TextPreset
 
 DESCRIPTION = (
     "Train a language model on text. FILES are text files or folders; without any, the source of the running Python's "
@@ -28,30 +31,46 @@ class Text(TextData):
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """Where the settings begin."""
+
+    # Begin with the settings of a paper, or of ours for a machine; what else is given changes them. One of laptop,
+    # zaremba-small, zaremba-medium, zaremba-large, awd-lstm-ptb, awd-lstm-wikitext-2, karpathy-characters,
+    # karpathy-characters-512, tcn-lstm-ptb-words, tcn-lstm-ptb-characters, tcn-lstm-text8. docs/presets.md has every
+    # value with its source.
+    preset: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainText:
     """Options of `peephole train text`."""
 
+    recipe: Recipe = field(default_factory=Recipe)
     output: Output = field(default_factory=Output)
     data: Text = field(default_factory=Text)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: LanguageConfig = field(default_factory=LanguageConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 def run(words: list[str], problems: tuple[str, ...]) -> int:
     """Parse, train, and say how to go on. `problems` are named in the help."""
-    options = parse(TrainText, "train", words, DESCRIPTION.format(problems=", ".join(problems)))
+    preset = _preset(words)
+    options = parse(_options(preset, words), "train", words, DESCRIPTION.format(problems=", ".join(problems)))
     from peephole.tasks.config import TextTask
     from peephole.tasks.text.model import TextModel
 
     changes: dict[str, object] = {}
     if options.output.resume is not None:
-        if options.data.files:
-            raise InputError("--resume goes on with the text of the run; leave FILES away, or begin a new run")
+        if options.data.files or preset is not None:
+            given = "--preset" if preset is not None else "FILES"
+            raise InputError(f"--resume goes on with what the run began with; leave {given} away, or begin a new run")
         changes = budget_alone(options.training, words)
         from peephole.runs.folder import Run
 
         model = TextModel.resume(Run.open(options.output.resume))
     else:
+        if preset is not None:
+            preset.check(options.data)
         data = TextData(**{**vars(options.data), "separator": unescape(options.data.separator)})
         out = folder_for(options.output, options.training.devices)
         model = TextModel.create(TextTask(data, options.model, options.training), out)
@@ -65,3 +84,29 @@ def run(words: list[str], problems: tuple[str, ...]) -> int:
         if process_rank() == 0:
             emit(f"{folder}: done. Next: peephole eval {folder}    peephole sample {folder}\n")
     return code
+
+
+def _preset(words: list[str]) -> "TextPreset | None":
+    """The preset that the words name; `InputError` where there is none of that name."""
+    named = option_among(words, "preset")
+    if named is None:
+        return None
+    from peephole.tasks.text.presets import preset_named
+
+    preset = preset_named(named)
+    preset.check_tokens(option_among(words, "tokens"))  # before the data of another kind complains about the preset's
+    return preset
+
+
+def _options(preset: "TextPreset | None", words: list[str]) -> type:
+    """The options, with the values of a preset as their defaults; a budget among the words takes the place of its."""
+    if preset is None:
+        return TrainText
+    training = preset.training
+    if {word.split("=")[0] for word in words} & {f"--{name}" for name in training.budgets()}:
+        training = replace(training, **dict.fromkeys(training.budgets()))
+    settings = {"data": Text(**preset.data), "model": preset.model, "training": training}
+    fields = [(name, type(value), field(default=value)) for name, value in settings.items()]
+    made = make_dataclass("TrainText", fields, bases=(TrainText,), frozen=True)
+    made.__module__, made.__doc__ = TrainText.__module__, TrainText.__doc__
+    return made

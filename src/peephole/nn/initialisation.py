@@ -89,8 +89,14 @@ def initialise(
         if scheme == "chrono":
             _chrono(spec, named, hidden_size, longest or 3)
         if forget_bias is not None:
-            gate, sign = _memory_gate(spec) or ("f", 1)
-            _set_bias(spec, named, gate, hidden_size, sign * forget_bias)
+            set_forget_bias(spec, named, hidden_size, forget_bias)
+
+
+@torch.no_grad()
+def set_forget_bias(spec: CellSpec, named: dict[str, Tensor], hidden_size: int, forget_bias: float) -> None:
+    """Give the forget gate of one layer and direction this total bias."""
+    gate, sign = _memory_gate(spec) or ("f", 1)
+    _set_bias(spec, named, gate, hidden_size, sign * forget_bias)
 
 
 def gate_rows(spec: CellSpec, gate: str, hidden_size: int) -> slice:

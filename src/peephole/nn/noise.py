@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout
 
 from peephole.errors import InputError
 from peephole.ops import dropout_mask, random_mask
@@ -98,6 +99,18 @@ class Noise:
         rows, columns = weight.shape
         rate, dtype = self.weight_drop, weight.dtype
         return weight * dropout_mask(rate, seed, noise.WEIGHT, layer, rows, columns, dtype)
+
+
+def dropped_between(x: Tensor, rate: float, training: bool, locked: bool) -> Tensor:
+    """What comes between two layers, `[T, B, ·]`, with a share `rate` of its numbers zero, the others scaled up.
+
+    `locked`: the same numbers at all steps, a variational dropout (Gal & Ghahramani 2016); else others at each step.
+    """
+    if not training or not rate:
+        return x
+    if not locked:
+        return dropout(x, rate, True)
+    return x * dropout(torch.ones_like(x[:1]), rate, True)
 
 
 def noise_seed(seed: int | Tensor | None, device: torch.device) -> Tensor:

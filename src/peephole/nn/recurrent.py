@@ -6,14 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from peephole.errors import InputError
 from peephole.nn.construction import arguments_text, check_backend, check_keys, check_projection, check_sizes
 from peephole.nn.initialisation import check_initialisation, initialise
 from peephole.nn.inside import Inside, options_of
-from peephole.nn.noise import Noise, noise_seed
+from peephole.nn.noise import Noise, dropped_between, noise_seed
 from peephole.ops import run_layer, serves_symbols
 from peephole.ops.checks import check_lengths
 from peephole.spec import BUILT_IN, CellSpec
@@ -38,7 +37,8 @@ class Recurrent(nn.Module):
     for the backward and computes the rest again; `init` ("torch", "orthogonal", "identity",
     "chrono") with `longest` steps for chrono; `forget_bias` where there is a forget gate; `learned_states`, which makes
     the initial states parameters (`state_h_l0`, …); and the probabilities of `Noise`: `recurrent_dropout`, `zoneout`,
-    `zoneout_cell`, `weight_drop`. To `forward`: `lengths` `[B]`, past which outputs are zero and the state is frozen;
+    `zoneout_cell`, `weight_drop`; and `locked_dropout`, which makes `dropout` drop the same units at all steps. To
+    `forward`: `lengths` `[B]`, past which outputs are zero and the state is frozen;
     `resets`, bool in the layout of the input without features, true where a new sequence begins inside a row; `seed`,
     an int or an int64 scalar, from which that noise, not `dropout`, is drawn while training (else torch's generator
     gives one).
@@ -69,6 +69,7 @@ class Recurrent(nn.Module):
         zoneout_cell: float = 0.0,
         weight_drop: float = 0.0,
         recompute: bool = False,
+        locked_dropout: bool = False,
     ) -> None:
         super().__init__()
         spec = CellSpec(spec) if isinstance(spec, str) else spec
@@ -84,7 +85,7 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = spec.bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size, self.backend = bidirectional, proj_size, backend
-        self.recompute = recompute
+        self.recompute, self.locked_dropout = recompute, locked_dropout
         self.init, self.forget_bias, self.longest, self.learned_states = init, forget_bias, longest, learned_states
         self._sizes = spec.state_sizes(hidden_size, proj_size)
         self._suffixes: list[str] = []  # of each layer and direction
@@ -240,7 +241,7 @@ class Recurrent(nn.Module):
             output = x[..., 0] if folded else nn.functional.embedding(x[..., 0], embedding)
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout:
-                output = dropout(output, self.dropout, self.training)
+                output = dropped_between(output, self.dropout, self.training, self.locked_dropout)
             sides: list[Tensor] = []
             for direction in range(self.num_directions):
                 index = layer * self.num_directions + direction
@@ -352,6 +353,7 @@ class Recurrent(nn.Module):
             "learned_states": (self.learned_states, False),
             **{name: (rate, 0.0) for name, rate in asdict(self.noise).items()},
             "recompute": (self.recompute, False),
+            "locked_dropout": (self.locked_dropout, False),
             "backend": (self.backend, "auto"),
         }
         return arguments_text(self.spec, self.input_size, self.hidden_size, options)

@@ -154,16 +154,22 @@ class StepwiseEngine:
         return found
 
     def _packed(self, states: Sequence[Tensor]) -> Tensor:
-        by_layer = [state[layer] for layer in range(states[0].shape[0]) for state in states]
-        return torch.cat(by_layer, dim=-1).float().cpu()
+        parts = [states[number][layer] for number, layer in _places(states)]
+        return torch.cat(parts, dim=-1).float().cpu()
 
     def _unpacked(self, records: Tensor) -> States:
         like = self.steps.initial(1)
-        sizes = [state.shape[-1] for _ in range(like[0].shape[0]) for state in like]
-        parts = records.split(sizes, dim=-1)
-        return tuple(
-            torch.stack(parts[number :: len(like)]).to(state.dtype).contiguous() for number, state in enumerate(like)
-        )
+        parts = records.split([like[number].shape[-1] for number, _ in _places(like)], dim=-1)
+        found: list[list[Tensor]] = [[] for _ in like]
+        for (number, _), part in zip(_places(like), parts, strict=True):
+            found[number].append(part)
+        return tuple(torch.stack(layers).to(state.dtype) for layers, state in zip(found, like, strict=True))
+
+
+def _places(states: Sequence[Tensor]) -> list[tuple[int, int]]:
+    """(state, layer) in the order of a record; a net with layers apart may have states of more layers than others."""
+    most = max(len(state) for state in states)
+    return [(number, layer) for layer in range(most) for number, state in enumerate(states) if layer < len(state)]
 
 
 def _known(symbols: Tensor, what: str, count: int) -> None:

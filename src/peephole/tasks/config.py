@@ -10,6 +10,7 @@ from peephole.data.config import TextData
 from peephole.data.problems.problem import Problem
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks.presets import PRESETS
 from peephole.train.config import TrainingConfig
 from peephole.train.curriculum import SizedTraining
@@ -20,7 +21,7 @@ class TextTask:
     """A language model: read text, learn to predict the next token, write."""
 
     data: TextData = field(default_factory=TextData)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: LanguageConfig = field(default_factory=LanguageConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
