@@ -1,4 +1,6 @@
-"""Writes `docs/presets.md`: the usual settings of every task with the reasons that stand beside them in the code."""
+"""Writes `docs/presets.md`: the usual settings of every task, and the presets of language models, with the reasons that
+stand beside them in the code.
+"""
 
 import dataclasses
 import inspect
@@ -6,12 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from peephole.tasks import DATA_TASKS, data_task
+from peephole.tasks.text.presets import PRESETS, TextPreset
+from peephole.tasks.text.presets.tcn import ROWS
 
 HEAD = """# The usual settings of the tasks
 
 Every value that a task sets, with its reason; what is not named here is as `peephole train TASK --help` says. A flag of
 the same name changes it. This page is written by `python docs/make_presets.py` from the comments beside the values, and
 `docs/results.md` has what they reach. Settings were chosen on held-out parts or on folds of training parts.
+"""
+LANGUAGE = """
+# The presets of language models
+
+`peephole train text FILES --preset NAME` begins with these settings; what else is given changes them, and what is not
+named here is as `peephole train --help` says. Each value has its source, or says that it is ours.
+"""
+OTHER_ROWS = """
+## The LSTMs of the TCN paper that are no language models
+
+The other rows of table 3 of Bai, Kolter & Koltun 2018 (arXiv 1803.01271, appendix A.2), by the names that their values
+have here; `peephole train` takes them as options where it has the task. It does not say how many sequences are trained
+together, for how long, or how weights begin.
+
+| task | settings | note |
+| --- | --- | --- |
 """
 GROUPS = {"data": "What is read, and how it is parted", "model": "The net", "training": "Training"}
 
@@ -39,9 +59,7 @@ def rows(settings: Any) -> list[str]:
     lines: list[str] = []
     for field in dataclasses.fields(kind):
         if field.name in said and field.name != "files":
-            lines.append(
-                f"| `--{field.name.replace('_', '-')}` | {shown(getattr(settings, field.name))} | {said[field.name]} |"
-            )
+            lines.append(f"| `{option(field.name)}` | {shown(getattr(settings, field.name))} | {said[field.name]} |")
     return lines
 
 
@@ -69,7 +87,33 @@ def text() -> str:
                 parts.append(
                     f"\n### {title}\n\n| option | value | why |\n| --- | --- | --- |\n" + "\n".join(lines) + "\n"
                 )
+    parts.append(LANGUAGE)
+    parts += [language_model(preset) for preset in PRESETS.values()]
+    parts.append(OTHER_ROWS)
+    for row in ROWS:
+        settings = ", ".join(f"`{option(name)}` {shown(value)}" for name, value in row.settings.items())
+        parts.append(f"| {row.task} | {settings} | {row.note} |\n")
     return "".join(parts)
+
+
+def language_model(preset: TextPreset) -> str:
+    """The section of a preset: a row for each value that it names."""
+    lines = [
+        f"\n## {preset.name}\n",
+        f"{preset.source}\n",
+        "| option | value | source or reason |",
+        "| --- | --- | --- |",
+    ]
+    lines.append(f"| `--tokens` | {preset.tokens} | What it fits. |")
+    for name, value in preset.settings().items():
+        said = preset.reasons[name].replace("|", "\\|")
+        lines.append(f"| `{option(name)}` | {shown(value)} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def option(name: str) -> str:
+    """A setting as one types it."""
+    return f"--{name.replace('_', '-')}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Files that are written whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, *content: bytes | memoryview) -> None:
@@ -9,11 +12,18 @@ def write_whole(path: Path, *content: bytes | memoryview) -> None:
 
     A reader, or a machine that stops half-way, sees all of it or none of it.
     """
+    with written_whole(path) as file:
+        for part in content:
+            file.write(part)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` once the block is through; nothing is left of one that fails."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
-            for part in content:
-                file.write(part)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

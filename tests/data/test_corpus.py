@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from peephole.data import corpus as module
-from peephole.data import files, split
+from peephole.data import files, parts, split
 from peephole.data.config import TextData
 from peephole.data.corpus import Part, TextCorpus, open_corpus, prepare
 from peephole.data.files import standard_library
@@ -178,7 +178,7 @@ def test_random_text_survives(tmp_path: Path, encoding: str, separator: str | No
 
 
 def test_without_files_the_standard_library_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "standard_library", lambda: standard_library()[:12])
+    monkeypatch.setattr(parts, "standard_library", lambda: standard_library()[:12])
     corpus = made(tmp_path, TextData())
     assert corpus.description["split"] == "file"
     assert corpus.train.documents + corpus.held_out.documents == 12
@@ -224,9 +224,9 @@ for name in ("split", "unknown", "tokens"):
 """
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert result.stdout.splitlines() == [
-        "InputError split is 'other': expected one of auto, position, file",
+        "InputError split is 'other': expected one of auto, position, file, named",
         "InputError unknown is 'other': expected one of symbol, bytes",
-        "InputError tokens is 'other': expected one of char",
+        "InputError tokens is 'other': expected one of char, word, bpe",
     ]
 
 
@@ -240,7 +240,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path, monkeypat
     (path,) = written(tmp_path, a="some text")
     encode = module._encode
 
-    def change(*arguments: object) -> list[int]:
+    def change(*arguments: object) -> tuple[list[int], list[int]]:
         path.write_text("some more text")
         return encode(*arguments)
 
@@ -254,7 +254,7 @@ def test_killed_half_way_and_run_again_starts_cleanly(tmp_path: Path) -> None:
 import os
 from pathlib import Path
 from peephole.data import corpus, config
-corpus._encode = lambda split, measure, tokenizer, folder: ((folder / "train.bin").write_bytes(b"x"), os._exit(9))
+corpus._encode = lambda *given: ((given[3] / "train.bin").write_bytes(b"x"), os._exit(9))
 corpus.prepare(config.TextData((Path({str(paths[0])!r}),)), Path({str(tmp_path)!r}) / "corpus", Path("never"))
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from peephole.data.corpus import Part
-from peephole.data.lanes import Documents, Lanes, Window
+from peephole.data.lanes import Documents, Lanes, Window, window_lengths
 from peephole.errors import InputError
 
 EOD = 0
@@ -169,7 +169,7 @@ def test_text_too_short_for_the_batch_says_what_fits() -> None:
     with pytest.raises(InputError) as caught:
         Lanes(numbered(101), 32, 64, EOD)
     assert str(caught.value) == (
-        "101 characters (101 tokens) are too few for 32 lanes of 64 steps, which need 2,049; "
+        "101 tokens are too few for 32 lanes of 64 steps, which need 2,049; "
         "pass --batch-size 1 or --window 3 or more text"
     )
     Lanes(numbered(101), 1, 64, EOD)
@@ -179,6 +179,77 @@ def test_text_too_short_for_the_batch_says_what_fits() -> None:
     Lanes(numbered(10), 1, 9, EOD)
     with pytest.raises(InputError, match="pass more text"):
         Lanes(numbered(2), 4, 4, EOD, 0, 4)
+
+
+def lengths_of(lanes: Lanes) -> list[int]:
+    """Of the windows of the epoch that begins here."""
+    found, epoch = [], lanes.epoch
+    while lanes.epoch == epoch:
+        window = lanes.next()
+        assert window.carry == bool(found)
+        found.append(len(window.inputs))
+        assert window.rate == found[-1] / 70
+    return found
+
+
+def test_drawn_windows_cover_the_lanes_anew_in_each_epoch() -> None:
+    """Lengths as Merity et al. draw them: one in twenty about 35, the others about 70, five up or down."""
+    part = numbered(60_001)
+    lanes, again, other = (Lanes(part, 2, 70, EOD, vary=seed) for seed in (3, 3, 4))
+    epochs = [lengths_of(lanes) for _ in range(40)]
+    assert all(sum(lengths) == 30_000 for lengths in epochs)
+    assert epochs[:2] == [lengths_of(again), lengths_of(again)]
+    assert len({*map(tuple, epochs), tuple(lengths_of(other))}) == 41
+    drawn = np.array([length for lengths in epochs for length in lengths[:-1]])  # the last is what is left
+    short = drawn < 52
+    assert short.mean() == pytest.approx(0.05, abs=0.01)
+    for chosen, mean in ((drawn[~short], 69.5), (drawn[short], 34.5)):  # what is behind the point is dropped
+        assert chosen.mean() == pytest.approx(mean, abs=0.5)
+        assert chosen.std() == pytest.approx(5, abs=0.3)
+    assert lanes.windows_per_epoch == pytest.approx(np.mean([len(lengths) for lengths in epochs]), rel=0.005)
+
+
+@pytest.mark.parametrize(("window", "least"), [(1, 1), (3, 3), (5, 5), (8, 5), (200, 5)])
+def test_short_windows_are_drawn_short(window: int, least: int) -> None:
+    lengths = window_lengths(window, 100_000, np.random.default_rng(0))
+    assert lengths.min() >= least
+    assert lengths.sum() >= 100_000
+    lanes = Lanes(numbered(20_001), 2, window, EOD, vary=0)
+    counts = []
+    for epoch in range(5):
+        counts.append(0)
+        while lanes.epoch == epoch:
+            lanes.next()
+            counts[-1] += 1
+    assert lanes.windows_per_epoch == pytest.approx(np.mean(counts), rel=0.03)
+
+
+def test_drawn_windows_go_on_where_they_were_and_are_shared_by_processes() -> None:
+    part = part_of(*random_documents(300))
+    lanes, share = Lanes(part, 4, 12, EOD, vary=1), Lanes(part, 4, 12, EOD, 1, 2, vary=1)
+    for _ in range(3 * lanes.windows_per_epoch):
+        state = lanes.state_dict()
+        resumed = Lanes(part, 4, 12, EOD, vary=1)
+        resumed.load_state_dict(state)
+        window = lanes.next()
+        assert same(resumed.next(), window)
+        assert torch.equal(share.next().inputs, window.inputs[:, 1::2])
+    assert lanes.epoch > 1
+
+
+def test_what_the_gradient_is_the_mean_of() -> None:
+    """None: of the symbols; else of this process's rows, however long."""
+    part = part_of(*random_documents())
+    assert Lanes(part, 6, 7, EOD).next().divisor is None
+    assert Documents(part, 6, 99, EOD, 1).next().divisor is None
+    for world_size in (1, 2, 3):
+        for reader in (
+            Lanes(part, 6, 7, EOD, 0, world_size, per_row=True),
+            Documents(part, 6, 99, EOD, 1, 0, world_size, per_row=True),
+        ):
+            window = reader.next()
+            assert window.divisor == window.inputs.shape[1] == 6 // world_size
+            assert window.rate == 1.0
 
 
 @pytest.mark.parametrize(

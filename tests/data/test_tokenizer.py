@@ -83,9 +83,9 @@ def test_names_of_tokens_in_the_text_stay_text() -> None:
 def test_unknown_characters_are_listed_where_they_first_stand() -> None:
     for unknown in ("symbol", "bytes"):
         tokenizer = Tokenizer.characters(Counter("abc"), unknown)
-        assert tokenizer.unknown_characters("abzbé\U0010ffffzé") == {"z": 2, "é": 4, "\U0010ffff": 5}
-        assert list(tokenizer.unknown_characters("zya")) == ["z", "y"]
-        assert tokenizer.unknown_characters("") == {}
+        assert tokenizer.unknown("abzbé\U0010ffffzé") == {"z": 2, "é": 4, "\U0010ffff": 5}
+        assert list(tokenizer.unknown("zya")) == ["z", "y"]
+        assert tokenizer.unknown("") == {}
 
 
 def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_another_librarys_vocabulary_is_refused(tmp_path: Path) -> None:
 
 def test_half_a_surrogate_pair_is_refused() -> None:
     tokenizer = Tokenizer.characters(Counter("ab"))
-    for use in (tokenizer.encode, tokenizer.unknown_characters):
+    for use in (tokenizer.encode, tokenizer.unknown):
         with pytest.raises(InputError, match=r"character 1 \(U\+D800\) is half a character"):
             use("a\ud800b")
 

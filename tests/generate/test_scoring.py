@@ -12,6 +12,8 @@ from peephole.errors import InputError
 from peephole.generate import scoring
 from peephole.generate.scoring import Pieces, surprisals
 from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
+from peephole.models.language.model import LanguageModel
 from peephole.models.sequence import SequenceModel
 from peephole.nn.recurrent import Recurrent
 from peephole.streams.stream import Stream
@@ -176,3 +178,36 @@ def test_no_gradients_are_recorded(model: SequenceModel, monkeypatch: pytest.Mon
     surprisals(Slow(model), text(3000), EOD, Pieces(50, 10))
     assert seen
     assert not any(seen)
+
+
+@pytest.mark.parametrize("kind", ["full", "adaptive", "sampled"])
+def test_a_net_of_many_symbols_reads_through_itself(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    settings: dict[str, Any] = {"softmax": kind, "cutoffs": (4, 8) if kind == "adaptive" else (), "samples": 5}
+    net = LanguageModel(
+        12, LanguageConfig(hidden_size=10, embedding_size=10, dropout=0.5, locked_dropout=True, **settings)
+    )
+    tokens, pieces = text(500, documents=4), Pieces(60, 20)
+    monkeypatch.setattr(scoring, "MANY_SYMBOLS", 1)
+    monkeypatch.setattr(scoring, "NET_CHUNK", 7)
+    assert scoring.reads_through(net)
+    found = surprisals(net, tokens, EOD, pieces)
+    assert net.training
+    monkeypatch.setattr(scoring, "MANY_SYMBOLS", 1000)
+    assert scoring.reads_through(net) == (kind == "adaptive")
+    logits = _logits_in_pieces(net.eval(), tokens, pieces)
+    np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
+
+
+def _logits_in_pieces(net: LanguageModel, tokens: NDArray[np.uint8], pieces: Pieces) -> NDArray[np.float64]:
+    """Each piece after its context, from the outputs of one forward."""
+    parts: list[NDArray[np.float64]] = []
+    assert pieces.length is not None
+    for start in range(0, len(tokens) - 1, pieces.length):
+        first, end = max(0, start - pieces.context), min(start + pieces.length, len(tokens) - 1)
+        part = torch.from_numpy(tokens[first : end + 1].astype(np.int64))[:, None]
+        with torch.no_grad():
+            logits = net(part[:-1], None, part[:-1] == EOD)[0]
+        nats = cross_entropy(logits.flatten(0, 1), part[1:, 0], reduction="none")
+        parts.append(nats[start - first :].double().numpy())
+    return np.concatenate(parts)

@@ -1,5 +1,6 @@
 """`LanguageModel`: its softmaxes, what is dropped, what is penalised, and its streams."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,6 +184,20 @@ def test_uniform_starts_where_it_says() -> None:
     ranged = made(init="torch", embedding_range=0.1)
     assert 0.09 < ranged.embedding.weight.detach().abs().max() <= 0.1
     assert not ranged.head.bias.any()
+
+
+@pytest.mark.parametrize("softmax", ["full", "adaptive", "sampled"])
+def test_ranked_symbols_begin_with_their_frequencies(softmax: Any) -> None:
+    torch.manual_seed(0)
+    settings = LanguageConfig(**SMALL, softmax=softmax, samples=8, cutoffs=(10, 30) if softmax == "adaptive" else ())
+    model = LanguageModel(SYMBOLS, settings, ranked=True).eval()
+    with torch.no_grad():
+        shares = log_softmax(model.head(torch.zeros(1, 16)), -1)[0].exp()
+    expected = 1 / (torch.arange(SYMBOLS).double() + 2.7)
+    expected[0] = 1 / (SYMBOLS + 2.7)
+    torch.testing.assert_close(shares, (expected / expected.sum()).float())
+    plain = LanguageModel(SYMBOLS, replace(settings, zipf_start=False), ranked=True)
+    assert not plain.head.bias.any()
 
 
 def test_the_softmax_that_is_measured_after_sampling_is_full(text: tuple[Tensor, Tensor]) -> None:

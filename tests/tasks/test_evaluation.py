@@ -12,10 +12,10 @@ import torch
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks import load
 from peephole.tasks.config import TextTask
-from peephole.tasks.text.baselines import ngram_nats, xz_nats
+from peephole.tasks.text.baselines import ORDERS, fit, xz_nats
 from peephole.tasks.text.evaluation import evaluate
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
@@ -33,7 +33,7 @@ def untrained(folder: Path, content: str, **data: object) -> TextModel:
     training = TrainingConfig(batch_size=1, window=1)
     settings = TextTask(
         TextData((folder / "text.txt",), **data),  # pyright: ignore[reportArgumentType]
-        ModelConfig(hidden_size=8, embedding_size=8),
+        LanguageConfig(hidden_size=8, embedding_size=8),
         training,
     )
     return TextModel.create(settings, folder / "run")
@@ -122,18 +122,11 @@ def test_a_text_that_repeats_costs_next_to_nothing(tmp_path: Path) -> None:
     assert 0 <= bits["xz"] < 0.1
 
 
-def test_baselines_against_their_definitions(prose: Callable[..., str]) -> None:
+def test_xz_against_its_definition(prose: Callable[..., str]) -> None:
     training, text = prose(5000), prose(800, 1)
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6 | lzma.PRESET_EXTREME}]
     sizes = [len(lzma.compress(each.encode(), filters=filters)) for each in (training + text, training)]
     assert xz_nats(training, text) == pytest.approx(8 * math.log(2) * (sizes[0] - sizes[1]))
-    ids = np.array([ord(character) for character in training + text], dtype=np.uint8)
-    nats = ngram_nats(ids[:5000], ids[5000:], 128)
-    assert list(nats) == ["unigram", "bigram", "5-gram"]
-    counts = np.bincount(ids[:5000], minlength=128)
-    seen = counts[ids[5001:]]
-    plain = -np.log(np.maximum(seen, 0.3) / 5000).sum()  # about what smoothing gives
-    assert nats["unigram"] == pytest.approx(plain, rel=0.02)
 
 
 def test_unknown_characters_are_priced_for_everybody(tmp_path: Path, model: TextModel) -> None:
@@ -147,7 +140,8 @@ def test_unknown_characters_are_priced_for_everybody(tmp_path: Path, model: Text
     assert unknown.baselines is not None
     tokens = np.array([0, *model.tokenizer.encode("The ßord is ßut"), 0], dtype=np.uint8)
     training = np.asarray(model.corpus.train.tokens)
-    for name, nats in ngram_nats(training, tokens, len(model.tokenizer)).items():
+    for name, order in ORDERS.items():
+        nats = fit(training, model.tokenizer, order).surprisal(tokens)[1:].sum()
         assert unknown.baselines[name] == pytest.approx(nats / math.log(2) / 15 + price, rel=1e-6), name
     assert unknown.baselines["xz"] > price
     assert unknown.bits_per_character > price

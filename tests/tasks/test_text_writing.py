@@ -16,10 +16,11 @@ from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
 from peephole.generate.config import Sampling
 from peephole.generate.sampling import Writing
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks import load
 from peephole.tasks.config import TextTask
 from peephole.tasks.text import writing
+from peephole.tasks.text.ending import Ending
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
@@ -138,7 +139,7 @@ def spelled(scripts: list[str], stop: str | None, length: int = 100) -> list[tup
 def spelled_ids(
     ids: list[list[int]], other: int, tokenizer: Tokenizer, length: int, stop: str | None = None
 ) -> list[tuple[int, str]]:
-    return list(writing.spell(Script(ids, other), tokenizer, length, stop))
+    return list(writing.spell(Script(ids, other), tokenizer, Ending(length, stop=stop), [tokenizer.eod]))
 
 
 def joined(pieces: list[tuple[int, str]], stream: int = 0) -> str:
@@ -209,7 +210,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
     folder = tmp_path_factory.mktemp("names")
     (folder / "names.txt").write_text("\n".join(["anna", "bert", "carla", "dora"] * 60))
     training = TrainingConfig(steps=150, batch_size=8, window=24, threads=1, warmup=5, learning_rate=0.03)
-    model = ModelConfig(hidden_size=16, embedding_size=8, layers=1, dropout=0.0)
+    model = LanguageConfig(hidden_size=16, embedding_size=8, layers=1, dropout=0.0)
     data = TextData((folder / "names.txt",), separator="\n")
     made = TextModel.create(TextTask(data, model, training), folder / "run")
     made.fit()

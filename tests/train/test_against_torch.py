@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from peephole.data.config import TextData
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
@@ -54,7 +54,7 @@ def lanes(tokens: np.ndarray) -> tuple[Tensor, Tensor]:
 def test_ten_steps_equal_torch(tmp_path: Path, prose: Callable[..., str], cell: str, clip: float | None) -> None:
     (tmp_path / "book.txt").write_text(prose(500))  # 7 windows an epoch, so that ten steps begin a second one
     data = TextData((tmp_path / "book.txt",), separator=".", held_out=0.1)
-    model = ModelConfig(cell=cell, layers=2, hidden_size=HIDDEN, embedding_size=6, dropout=0.0)
+    model = LanguageConfig(cell=cell, layers=2, hidden_size=HIDDEN, embedding_size=6, dropout=0.0)
     training = TrainingConfig(
         steps=STEPS, batch_size=BATCH, window=WINDOW, learning_rate=RATE, warmup=WARMUP, weight_decay=0.1, beta2=0.98,
         clip_norm=clip, final_learning_rate=0.1, keep="last", seed=3,
@@ -118,7 +118,7 @@ def test_the_seed_decides(tmp_path: Path, prose: Callable[..., str]) -> None:
     (tmp_path / "book.txt").write_text(prose(600))
     ends = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        model = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.3)
+        model = LanguageConfig(hidden_size=8, embedding_size=8, dropout=0.3)
         training = TrainingConfig(steps=3, batch_size=BATCH, window=WINDOW, seed=seed)
         run = TextModel.create(TextTask(TextData((tmp_path / "book.txt",)), model, training), tmp_path / name)
         run.fit()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors, write_tensors
 from peephole.tasks import load
@@ -28,7 +28,7 @@ Kept = Callable[[Path], dict[str, object]]
 TRAINING = TrainingConfig(
     steps=9, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0, average=0.8, watch=0
 )
-MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.2)
+MODEL = LanguageConfig(hidden_size=8, embedding_size=8, dropout=0.2)
 
 
 def task(book: Path, **training: Any) -> TextTask:

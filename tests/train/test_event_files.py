@@ -11,7 +11,7 @@ import pytest
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
@@ -25,7 +25,7 @@ from .watch.test_watched_training import Heard
 TRAINING = TrainingConfig(
     steps=8, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0, watch=3, tensorboard=True
 )
-MODEL = ModelConfig(layers=1, hidden_size=8, embedding_size=8, dropout=0.0)
+MODEL = LanguageConfig(layers=1, hidden_size=8, embedding_size=8, dropout=0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
 from peephole.tasks.config import TextTask
@@ -28,7 +28,7 @@ def blow_up(book: Path, folder: Path, model: dict[str, Any], **training: Any) ->
     """The complaint of a training that goes wrong, and its run."""
     task = TextTask(
         TextData((book,)),
-        ModelConfig(**{"hidden_size": 8, "embedding_size": 8, "dropout": 0.0, **model}),
+        LanguageConfig(**{"hidden_size": 8, "embedding_size": 8, "dropout": 0.0, **model}),
         dataclasses.replace(TRAINING, **training),
     )
     with pytest.raises(InputError) as caught:
@@ -100,7 +100,7 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, book: Path) 
 
 def test_the_gradient_that_grew_first_is_named(tmp_path: Path, book: Path) -> None:
     """Weights of one layer poisoned in a checkpoint, as by a disk that lies: the first to grow is that layer's."""
-    task = TextTask(TextData((book,)), ModelConfig(hidden_size=8, embedding_size=8), TRAINING)
+    task = TextTask(TextData((book,)), LanguageConfig(hidden_size=8, embedding_size=8), TRAINING)
 
     class Stop(Listener):
         def on_step(self, row: dict[str, Any], total: int | None) -> None:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from peephole.data.config import TextData
+from peephole.data.lanes import Lanes
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
-from peephole.models.sequence import SequenceModel
+from peephole.models.language.config import LanguageConfig
+from peephole.models.language.model import LanguageModel
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors
 from peephole.tasks import load
@@ -24,11 +25,12 @@ from peephole.train import loop
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 from peephole.train.config import OPTIMIZERS, TrainingConfig
 from peephole.train.contract import Listener
+from peephole.train.curriculum import SizedTraining
 
 from ..killing import Killed, Killer
 
 TRAINING = TrainingConfig(steps=3, batch_size=4, window=16, threads=1, warmup=0)
-MODEL = ModelConfig(hidden_size=8, embedding_size=8, dropout=0.0)
+MODEL = LanguageConfig(hidden_size=8, embedding_size=8, dropout=0.0)
 
 
 class Rows(Listener):
@@ -171,13 +173,69 @@ def test_noise_is_for_training_alone(train: Train) -> None:
     assert torch.equal(model(symbols)[0], model(symbols)[0])
 
 
-@pytest.mark.parametrize("name", ["cosine", "linear", "constant", "exponential", "plateau"])
+@pytest.mark.parametrize("name", ["cosine", "linear", "constant", "exponential", "plateau", "epochs"])
 def test_every_schedule_runs(train: Train, name: str) -> None:
     trained = train(schedule=name, learning_rate=0.01)
     rates = [row["learning_rate"] for row in trained.heard.rows]
     assert rates[0] == 0.01
     assert rates == sorted(rates, reverse=True)
-    assert (rates[-1] < 0.01) == (name not in ("constant", "plateau"))
+    assert (rates[-1] < 0.01) == (name not in ("constant", "plateau", "epochs"))
+
+
+@pytest.mark.parametrize("budget", [{"steps": 12}, {"epochs": 2.0, "steps": None}, {"minutes": 1e-3, "steps": None}])
+def test_epochs_lower_the_rate_and_are_measured(train: Train, budget: dict[str, Any]) -> None:
+    """Of 5 windows each, whatever the budget is counted in: one in minutes is not steps before step 25."""
+    trained = train(
+        schedule="epochs", learning_rate=0.5, flat_epochs=1, decay=0.9, evaluations_per_epoch=1, batch_size=8,
+        window=70, **budget,
+    )  # fmt: skip
+    rows = trained.heard.rows
+    assert len(rows) >= 10
+    assert [row["learning_rate"] for row in rows] == pytest.approx(
+        [0.5 * 0.9 ** (step // 5) for step in range(len(rows))]
+    )
+    measured = [row["step"] for row, _ in trained.heard.evaluations]
+    assert measured == sorted({*range(5, len(rows) + 1, 5), len(rows)})
+
+
+def test_several_measurements_in_an_epoch(train: Train) -> None:
+    settings: dict[str, Any] = {"batch_size": 8, "window": 70, "steps": 11}  # 5 windows an epoch
+    found = train(**settings, evaluations_per_epoch=2).heard.evaluations
+    assert [row["step"] for row, _ in found] == [3, 5, 8, 10, 11]
+    assert [row["step"] for row, _ in train(**settings, evaluations_per_epoch=5).heard.evaluations] == list(
+        range(1, 12)
+    )
+
+
+def test_the_gradient_of_rows_is_that_of_symbols_times_the_steps(train: Train) -> None:
+    """What Zaremba et al. train with: sums over the steps of a window, means over its rows."""
+    settings: dict[str, Any] = {"optimizer": "sgd", "weight_decay": 0.0, "keep": "last", "schedule": "constant"}
+    symbols = train(**settings, learning_rate=0.16, clip_norm=0.01)
+    rows = train(**settings, learning_rate=0.01, clip_norm=0.16, per="row")
+    assert rows.divergences == pytest.approx(symbols.divergences, rel=1e-5)
+    for row, symbol in zip(rows.heard.rows, symbols.heard.rows, strict=True):
+        assert row["gradient_norm"] == pytest.approx(16 * symbol["gradient_norm"], rel=1e-4)
+    for name, value in rows.model.model.state_dict().items():
+        assert float((value - symbols.model.model.state_dict()[name]).abs().max()) <= 1e-6, name
+
+
+def test_drawn_windows_are_trained_at_rates_by_their_lengths(train: Train) -> None:
+    settings: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 2.0, "weight_decay": 0.0, "clip_norm": None}
+    trained = train(**settings, vary_window=True, keep="last", schedule="constant", steps=1, window=20, seed=5)
+    model = trained.model
+    window = Lanes(model.corpus.train, 4, 20, 0, vary=5).next()
+    assert len(window.inputs) != 20
+    torch.manual_seed(5 * 1_000_003)
+    again = TextModel.create(model.task, model.run.folder.with_name("again"))
+    before = {name: value.clone() for name, value in again.model.state_dict().items()}
+    logits, _ = again.model(window.inputs)
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), window.targets.flatten()).backward()
+    for name, parameter in again.model.named_parameters():
+        assert parameter.grad is not None
+        want = before[name] - 2.0 * len(window.inputs) / 20 * parameter.grad
+        assert float((model.model.state_dict()[name] - want).abs().max()) <= 1e-6, name
+    assert trained.heard.rows[0]["learning_rate"] == 2.0, "of a whole window"
+    assert trained.heard.rows[0]["characters"] == window.tokens
 
 
 def test_whole_documents_are_trained_one_by_one(train: Train) -> None:
@@ -281,7 +339,7 @@ def test_clipping_bounds_what_the_optimiser_sees(train: Train) -> None:
     def moved(**settings: Any) -> tuple[float, float]:
         trained = train(optimizer="sgd", learning_rate=1.0, weight_decay=0.0, steps=1, keep="last", **settings)
         torch.manual_seed(0)
-        begun = SequenceModel(len(trained.model.tokenizer), MODEL)
+        begun = LanguageModel(len(trained.model.tokenizer), MODEL)
         steps = [
             (after - before).flatten()
             for after, before in zip(trained.model.model.parameters(), begun.parameters(), strict=True)
@@ -326,6 +384,11 @@ def test_long_runs_leave_rows_out(train: Train, monkeypatch: pytest.MonkeyPatch)
     [
         *({name: 0} for name in ("steps", "batch_size", "window", "longest_document", "devices")),
         *({name: -1} for name in ("steps", "warmup", "evaluate_every", "patience", "threads", "seed")),
+        *({name: -1} for name in ("average_trigger", "fewest_steps", "flat_epochs", "evaluations_per_epoch")),
+        *({"decay": decay} for decay in (0.0, -0.5, 1.5, math.nan)),
+        {"average": 0.9, "average_trigger": 5},
+        {"evaluate_every": 3, "evaluations_per_epoch": 1},
+        {"vary_window": True, "bptt": "full"},
         *({name: -1.0} for name in ("weight_decay", "momentum", "final_learning_rate", "checkpoint_seconds")),
         *({name: 0.0} for name in ("epochs", "minutes", "learning_rate", "clip_norm", "clip_value", "beta2")),
         *({name: math.nan} for name in ("epochs", "minutes", "learning_rate", "clip_norm", "weight_decay", "beta2")),
@@ -350,6 +413,18 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
 def test_an_unknown_optimiser_is_refused() -> None:
     with pytest.raises(InputError, match="choose one of adamw, adam"):
         TrainingConfig(optimizer="adamant")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize(("name", "value"), [("schedule", "moon"), ("per", "page")])
+def test_an_unknown_choice_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"--{name} is '{value}'; choose"):
+        TrainingConfig(**{name: value})  # pyright: ignore[reportArgumentType]
+
+
+def test_examples_without_end_have_no_epochs() -> None:
+    with pytest.raises(InputError, match="--schedule epochs counts passes over data"):
+        SizedTraining(schedule="epochs")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

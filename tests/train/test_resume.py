@@ -13,7 +13,7 @@ import torch
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.runs.tensors import read_tensors, write_tensors
 from peephole.tasks.config import TextTask, settings_of
@@ -27,7 +27,7 @@ from ..killing import Killed, Killer
 
 Kept = Callable[[Path], dict[str, object]]
 TRAINING = TrainingConfig(steps=9, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)
-MODEL = ModelConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.2)
+MODEL = LanguageConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.2)
 VARIANTS: dict[str, dict[str, Any]] = {
     "as usual": {},
     "two threads": {"threads": 2},

@@ -52,7 +52,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory, bracketed: str) -> Callab
     import torch
 
     from peephole.data.config import TextData
-    from peephole.models.config import ModelConfig
+    from peephole.models.language.config import LanguageConfig
     from peephole.tasks.config import TextTask
     from peephole.tasks.text.model import TextModel
     from peephole.train.config import TrainingConfig
@@ -61,7 +61,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory, bracketed: str) -> Callab
     (folder / "text.txt").write_text(bracketed, encoding="utf-8")
     task = TextTask(
         TextData(files=(folder / "text.txt",), held_out=0.4),
-        ModelConfig(layers=2, hidden_size=12, embedding_size=24, init="torch"),
+        LanguageConfig(layers=2, hidden_size=12, embedding_size=24, init="torch"),
         TrainingConfig(steps=1, batch_size=2, window=8),
     )
     made = TextModel.create(task, folder / "run")

@@ -17,7 +17,7 @@ import peephole
 from peephole.errors import InputError
 from peephole.inside.intervention import clamp
 from peephole.inside.trace import trace
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.models.sequence import SequenceModel
 from peephole.tasks.text.model import TextModel
 from peephole.units import Units, find_units, read_held_out, stretch, units_of
@@ -80,7 +80,7 @@ def test_what_a_reading_says_is_what_a_trace_says(counting: Callable[[], TextMod
         assert list(layer.values) == ["c", "i", "f", "g", "o"]
         assert torch.equal(layer.values["c"], torch.tanh(traced.states["c"]))
         assert torch.equal(layer.values["f"], traced.gates["f"])
-    assert "".join(reading.characters[1]) == model.tokenizer.decode(window.inputs[:, 1].numpy())
+    assert "".join(reading.spelled[1]) == model.tokenizer.decode(window.inputs[:, 1].numpy())
     bits = (
         -logits.double().log_softmax(-1)[:-1].gather(-1, window.inputs[1:, :, None])[..., 0] / torch.tensor(2.0).log()
     )
@@ -89,11 +89,11 @@ def test_what_a_reading_says_is_what_a_trace_says(counting: Callable[[], TextMod
 
 def test_a_row_knows_what_it_begins_within(counting: Callable[[], TextModel], bracketed: str) -> None:
     reading = read_held_out(counting())
-    assert reading.before[-1] + "".join(reading.characters[-1]) in bracketed
+    assert reading.before[-1] + "".join(reading.spelled[-1]) in bracketed
     values = values_of(reading)
     depth = values.numbers[..., values.names.index("bracket depth")]
     for row in range(1, reading.rows):  # the first begins the text, in the middle of a line
-        text = (reading.before[row] + "".join(reading.characters[row][:10])).rpartition("\n")[2]
+        text = (reading.before[row] + "".join(reading.spelled[row][:10])).rpartition("\n")[2]
         assert depth[9, row] == sum(text.count(one) for one in "([") - sum(text.count(one) for one in ")]")
 
 
@@ -137,7 +137,7 @@ def test_every_cell_has_units(cell: str, counting: Callable[[], TextModel]) -> N
     made = counting()
     torch.manual_seed(1)
     size = {"proj_size": 3} if cell == "lstm" else {}
-    config = ModelConfig(cell=cell, layers=1, hidden_size=6, embedding_size=5, init="torch", **size)
+    config = LanguageConfig(cell=cell, layers=1, hidden_size=6, embedding_size=5, init="torch", **size)
     model = TextModel(made.run, made.task, made.tokenizer, SequenceModel(len(made.tokenizer), config))
     found = find_units(model, random=3)
     assert (

@@ -12,6 +12,7 @@ from peephole.cli.parsing import bare, first_paragraph, parse, retyped, unescape
 from peephole.cli.train_text import Text
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.train.config import LoopConfig, TrainingConfig
 from peephole.train.curriculum import SizedTraining
 
@@ -34,7 +35,7 @@ class Defaults:
 def defaults_of(task: str) -> Defaults:
     """The defaults of a task: of a problem its preset, that learns it."""
     if task == "text":
-        return Defaults("A language model of text.", None, ModelConfig(), TrainingConfig())
+        return Defaults("A language model of text.", None, LanguageConfig(), TrainingConfig())
     if task in DATA_TASKS:
         from peephole.tasks import data_task
 

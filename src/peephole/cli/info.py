@@ -89,19 +89,40 @@ def _run_facts(folder: Path) -> dict[str, object]:
         "report": str(report) if report.is_file() else f"none; peephole report {folder} writes one",
     }
     if isinstance(model, TextModel) and run.data_folder.exists():
-        corpus = model.corpus
-        files = corpus.description["files"]
-        facts["text"] = (
-            f"{len(files):,} files; {corpus.train.characters:,} characters to train on, "
-            f"{corpus.held_out.characters:,} held out by {corpus.description['split']}"
-        )
+        facts |= _corpus_facts(model)
     if isinstance(model.model, SequenceModel):
         facts["back end"] = explain_backend(model.model)
     return facts
 
 
 def _text_facts(model: "TextModel") -> dict[str, object]:
-    return {"vocabulary": f"{len(model.tokenizer)} symbols"}
+    tokenizer = model.tokenizer
+    cut = {"spaces": ", cut at spaces", "split": ", marks apart"}.get(tokenizer.cut or "", "")
+    unit = "" if tokenizer.unit == "characters" else f", {tokenizer.unit}{cut}"
+    facts: dict[str, object] = {"vocabulary": f"{len(tokenizer):,} symbols{unit}"}
+    if unit:
+        kind = type(model.model.head).__name__.removesuffix("Softmax").lower()
+        tied = ", tied to the input's vectors" if model.model.head.weight is model.model.embedding.weight else ""
+        facts["softmax"] = f"{kind}{tied}"
+    return facts
+
+
+def _corpus_facts(model: "TextModel") -> dict[str, object]:
+    corpus = model.corpus
+    told, unit = corpus.description, model.unit
+    parts = {"to train on": corpus.train, "held out": corpus.held_out, "to test with": corpus.test}
+    test = "" if corpus.test is None else f"; {corpus.test.characters:,} to test with"
+    facts: dict[str, object] = {
+        "text": f"{len(told['files']):,} files; {corpus.train.characters:,} characters to train on, "
+        f"{corpus.held_out.characters:,} held out by {told['split'].replace('named', 'name')}{test}"
+    }
+    if unit != "characters":
+        sizes = [f"{len(part.tokens):,} {name}" for name, part in parts.items() if part is not None]
+        facts["tokens"] = f"{', '.join(sizes)} ({unit}, with the ends of documents)"
+    unknown = told.get("unknown") or {}
+    if any(unknown.values()):
+        facts["unknown"] = ", ".join(f"{share:.2%} of {name.replace('_', '-')}" for name, share in unknown.items())
+    return facts
 
 
 def _best(model: "TaskModel") -> str:

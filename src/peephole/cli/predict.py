@@ -17,11 +17,12 @@ from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
-    from peephole.tasks.text.model import Prediction
+    from peephole.tasks.text.answering import Prediction
 
 DESCRIPTION = (
     "Read a text as it comes, one document without end, and answer at once: of each character how many bits it took to "
-    "say, given those before it, and what may follow. Memory does not grow with the text."
+    "say, given those before it, and what may follow. A run over words or pieces does so word by word, of each once "
+    "its end has come. Memory does not grow with the text."
 )
 BLOCK = 1 << 16  # bytes; of a pipe what there is
 
@@ -36,10 +37,10 @@ class Predict:
     # Text file; - reads standard input, and answers before it ends.
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = Path("-")
 
-    # How many of the likeliest next characters to name.
+    # How many of the likeliest next characters or words to name.
     top: int = 3
 
-    # table: a line a character, fields separated by tabs. json: an object a line, with probabilities.
+    # table: a line a character or word, fields separated by tabs. json: an object a line, with probabilities.
     format: Literal["table", "json"] = "table"
 
     # How weights are stored: float32, bfloat16 or int8.
@@ -50,7 +51,7 @@ class Predict:
 
 
 def run(words: list[str]) -> int:
-    """Print a line for each character as soon as it is known."""
+    """Print a line for each character or word as soon as it is known."""
     task = task_of(words)
     if task in PROBLEMS:
         from peephole.cli.predict_problem import run as of_problem
@@ -75,13 +76,13 @@ def run(words: list[str]) -> int:
         (path,) = find_files([options.file], encoding=options.encoding)[:1]
         texts = read_text(path, options.encoding)
     model = load_text(options.run)
-    symbols = model.tokenizer.symbols
+    symbols, one = model.tokenizer.symbols, model.unit[:-1]
     write = _table_line if options.format == "table" else _json_line
     position = 0
     for found in model.predict(texts, options.weights):
-        if options.format == "table" and position == 0:
-            emit("position\tcharacter\tbits\tnext\n")
-        emit("".join(write(position + place, one, symbols, options.top) for place, one in enumerate(found)))
+        if options.format == "table" and position == 0 and found:
+            emit(f"position\t{one}\tbits\tnext\n")
+        emit("".join(write(position + place, each, one, symbols, options.top) for place, each in enumerate(found)))
         position += len(found)
     if not position:
         raise InputError("nothing to predict: the text is empty")
@@ -111,21 +112,23 @@ def _read_some() -> bytes:
     return cast(io.BufferedReader, sys.stdin.buffer).read1(BLOCK)
 
 
-def _likeliest(one: "Prediction", symbols: list[str], top: int) -> list[tuple[str, float]]:
-    values, places = one.following.topk(min(top, len(symbols)))
+def _likeliest(found: "Prediction", symbols: list[str], top: int) -> list[tuple[str, float]]:
+    values, places = found.following.topk(min(top, len(symbols)))
     return [(symbols[place], math.exp(value)) for value, place in zip(values.tolist(), places.tolist(), strict=True)]
 
 
-def _table_line(position: int, one: "Prediction", symbols: list[str], top: int) -> str:
+def _table_line(position: int, found: "Prediction", one: str, symbols: list[str], top: int) -> str:
     from peephole.tasks.text.writing import names_of
 
-    likeliest = _likeliest(one, symbols, top)
-    names = names_of([one.symbol, *(symbol for symbol, _ in likeliest)])
+    likeliest = _likeliest(found, symbols, top)
+    names = names_of([found.symbol, *(symbol for symbol, _ in likeliest)])
+    marked = "" if found.known or one == "character" else " <unk>"
     following = " ".join(f"{name} {share:.2f}" for name, (_, share) in zip(names[1:], likeliest, strict=True))
-    return f"{position}\t{names[0]}\t{one.surprisal / math.log(2):.2f}\t{following}\n"
+    return f"{position}\t{names[0]}{marked}\t{found.surprisal / math.log(2):.2f}\t{following}\n"
 
 
-def _json_line(position: int, one: "Prediction", symbols: list[str], top: int) -> str:
-    row = {"position": position, "character": one.symbol, "bits": round(one.surprisal / math.log(2), 6)}
-    likeliest = [[symbol, round(share, 6)] for symbol, share in _likeliest(one, symbols, top)]
-    return json.dumps({**row, "next": likeliest}, ensure_ascii=False) + "\n"
+def _json_line(position: int, found: "Prediction", one: str, symbols: list[str], top: int) -> str:
+    row = {"position": position, one: found.symbol, "bits": round(found.surprisal / math.log(2), 6)}
+    likeliest = [[symbol, round(share, 6)] for symbol, share in _likeliest(found, symbols, top)]
+    known = {} if one == "character" else {"known": found.known}
+    return json.dumps({**row, **known, "next": likeliest}, ensure_ascii=False) + "\n"

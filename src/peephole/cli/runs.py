@@ -50,10 +50,10 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _place(row: dict[str, Any]) -> tuple[bool, bool, str, float]:
-    """What is known before what is not, text first, and each task by its held-out divergence."""
+def _place(row: dict[str, Any]) -> tuple[bool, bool, str, str, float]:
+    """What is known before what is not, text first, and each task, and kind of tokens, by its held-out divergence."""
     value = math.inf if row["held_out"] is None else row["held_out"]
-    return row["task"] is None, row["task"] != "text", row["task"] or "", value
+    return row["task"] is None, row["task"] != "text", row["task"] or "", row["tokens"], value
 
 
 def _held_out(row: dict[str, Any]) -> str:
@@ -61,27 +61,35 @@ def _held_out(row: dict[str, Any]) -> str:
         return "-"
     if row["right"] is not None:
         return f"{row['right']:.2%} right"
-    return f"{row['held_out'] / math.log(2):.4f} bits" if row["task"] == "text" else f"{row['held_out']:.4f}"
+    if row["task"] != "text":
+        return f"{row['held_out']:.4f}"
+    if row["tokens"] != "char":
+        return f"ppl {math.exp(min(row['held_out'], 700)):,.2f}"
+    return f"{row['held_out'] / math.log(2):.4f} bits"
 
 
 def _row(run: Any, parent: Path) -> dict[str, Any]:
     history = run.read_history()
     last = history[-1] if history else {}
     best = best_row(history) or {}
-    task = None
+    task, tokens = None, ""
     try:
         config = run.read_config()
         task, settings = config["task"], config["settings"]
         model = f"{settings['model']['cell']} {settings['model']['layers']}×{settings['model']['hidden_size']}"
         net = settings.get("net", "recurrent")
         model = {"static": "static net", "mlp": "mlp", "by hand": f"{model}, weights set by hand"}.get(net, model)
-        if task != "text":
+        if task == "text":
+            tokens = settings["data"].get("tokens", "char")
+            model = {"word": f"words, {model}", "bpe": f"pieces, {model}"}.get(tokens, model)
+        else:
             model = f"{task}, {model}"
     except (InputError, KeyError) as error:
         model = str(error)
     return {
         "run": str(run.folder.relative_to(parent.absolute())),
         "task": task,
+        "tokens": tokens,
         "held_out": best.get("held_out"),
         "right": best.get("right"),
         "steps": last.get("step", 0),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Units of a language model that follow something in the text: inside quotes or comments, bracket depth, "
-    "indentation, position in the line, or a regular expression. Each is chosen on one half of the held-out text, "
+    "indentation, position in the line, or a regular expression; of one that reads words, capitals, numbers, place and "
+    "length of the sentence. Each is chosen on one half of the held-out text, "
     "judged on the other by correlation and a permutation test, and then held still while the net reads, beside random "
     "units."
 )
@@ -107,9 +108,9 @@ def _show(found: "Units") -> None:
         values = found.reading.layers[unit.layer].values[unit.kind][:, where.row, unit.unit].double().tolist()
         largest = max(map(abs, values)) or 1.0
         emit(f"\n{unit.follows}: {unit.name}, blue −{largest:.2g}, orange +{largest:.2g}\n")
-        characters = found.reading.characters[where.row][where.start : where.stop]
+        spelled = found.reading.spelled[where.row][where.start : where.stop]
         levels = [round(4 * value / largest) for value in values[where.start : where.stop]]
-        emit("".join(_coloured(one.text, levels[one.end - 1]) for one in clusters(characters)) + "\x1b[0m\n")
+        emit("".join(_coloured(one.text, levels[one.end - 1]) for one in clusters(spelled)) + "\x1b[0m\n")
 
 
 def _coloured(text: str, level: int) -> str:

@@ -16,6 +16,8 @@ from peephole.errors import InputError
 from peephole.shapes import Resets, Symbols, Weights
 
 SCAN = 1 << 24  # tokens looked through at a time for document boundaries
+FEWEST_STEPS, HALVED, LENGTHS_APART = 5, 0.05, 5.0  # of windows whose lengths are drawn
+MANY_STEPS = 1_000_000  # drawn for once, to know how long they usually are
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Window:
         weights: what each target counts; None where all count 1.
         carry: whether the state goes on from the window before; otherwise it starts from zero.
         tokens: the number of targets that count.
+        rate: what the learning rate is multiplied with in this step.
+        divisor: what the sum of the divergences is divided by for the gradient; None: the number that counts.
     """
 
     inputs: Symbols
@@ -35,6 +39,8 @@ class Window:
     weights: Weights | None
     carry: bool
     tokens: int
+    rate: float = 1.0
+    divisor: int | None = None
 
 
 class Lanes:
@@ -43,11 +49,24 @@ class Lanes:
     Lane b reads `tokens[b·lane : (b+1)·lane]`; the tokens left over at the end, fewer than a lane, are not read. With
     several processes, `rank` reads lanes rank, rank + world_size, and so on.
 
+    `vary` is a seed from which the length of each window is drawn instead, as `window_lengths` says; its `rate` is then
+    its length as a share of `window`. With `per_row` a window's `divisor` is the number of its rows.
+
     Raises:
         InputError: the part is too short for the batch, or the batch does not divide among the processes.
     """
 
-    def __init__(self, part: Part, batch_size: int, window: int, eod: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        part: Part,
+        batch_size: int,
+        window: int,
+        eod: int,
+        rank: int = 0,
+        world_size: int = 1,
+        vary: int | None = None,
+        per_row: bool = False,
+    ) -> None:
         _check_batch(batch_size, rank, world_size)
         if window < 1:
             raise InputError(f"window is {window}: expected 1 step or more, for example --window 64")
@@ -60,17 +79,24 @@ class Lanes:
         self._targets = tokens[1 : used + 1].reshape(batch_size, self.lane)[rank::world_size]
         self._window = window
         self._eod = eod
+        self._vary, self._per_row = vary, per_row
+        self._ends = np.empty(0, dtype=np.int64)  # of the windows of an epoch
+        self._ends_epoch = -1
+        self._windows = -(-self.lane // window)
+        if vary is not None:
+            usual = window_lengths(window, MANY_STEPS, np.random.default_rng(0)).mean()
+            self._windows = max(1, round(self.lane / float(usual) + 0.5))
         self.epoch: int = 0
         self.position: int = 0
 
     @property
     def windows_per_epoch(self) -> int:
-        """How many windows an epoch has; the last may be shorter than the others."""
-        return -(-self.lane // self._window)
+        """How many windows an epoch has, the last often shorter than the others; of drawn lengths, as is expected."""
+        return self._windows
 
     def next(self) -> Window:
-        """The next window, `[T, B]` with `T <= window` and B this process's lanes; epochs follow without end."""
-        steps = slice(self.position, self.position + self._window)
+        """The next window, `[T, B]` with B this process's lanes; epochs follow without end."""
+        steps = slice(self.position, self._end())
         inputs = _tensor(self._inputs[:, steps])
         resets = inputs == self._eod
         window = Window(
@@ -80,6 +106,8 @@ class Lanes:
             weights=None,
             carry=self.position > 0,
             tokens=inputs.numel(),
+            rate=1.0 if self._vary is None else len(inputs) / self._window,
+            divisor=inputs.shape[1] if self._per_row else None,
         )
         self.position += len(inputs)
         if self.position == self.lane:
@@ -94,20 +122,50 @@ class Lanes:
         """Go on where `state_dict` was taken. InputError if that place is outside the lanes."""
         self.epoch, self.position = _place(state, self.lane)
 
+    def _end(self) -> int:
+        """Where the window that begins here ends. An epoch's lengths are drawn at once, so that its place says all."""
+        if self._vary is None:
+            return min(self.position + self._window, self.lane)
+        if self._ends_epoch != self.epoch:
+            generator = np.random.default_rng([self._vary, self.epoch])
+            self._ends = np.cumsum(window_lengths(self._window, self.lane, generator))
+            self._ends_epoch = self.epoch
+        return min(int(self._ends[np.searchsorted(self._ends, self.position, side="right")]), self.lane)
+
+
+def window_lengths(window: int, steps: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Lengths of windows that cover `steps`: normal with standard deviation 5 around `window`, or with probability 0.05
+    around half of it, without what is behind the point, and at least 5 (or `window`, where that is less).
+
+    Merity, Keskar & Socher 2018, section 5, and the code that they published with it.
+    """
+    fewest = min(FEWEST_STEPS, window)
+    count = steps // fewest + 1  # enough, however short they come out
+    middle = np.where(generator.random(count) < HALVED, window / 2, float(window))
+    return np.maximum(generator.normal(middle, LENGTHS_APART).astype(np.int64), fewest)
+
 
 class Documents:
     """Whole documents, `batch_size` at a time, in an order drawn anew each epoch from `seed`.
 
     Each begins with `<eod>` as its first input and ends with `<eod>` as its last target, except where a cut fell
     inside one. Shorter ones are padded at their end, with weight 0. With several processes, `rank` reads every
-    world_size-th document of each batch.
+    world_size-th document of each batch. With `per_row` a batch's `divisor` is the number of its documents.
 
     Raises:
         InputError: a document is longer than `longest` tokens, or the batch does not divide among the processes.
     """
 
     def __init__(
-        self, part: Part, batch_size: int, longest: int, eod: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        part: Part,
+        batch_size: int,
+        longest: int,
+        eod: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        per_row: bool = False,
     ) -> None:
         _check_batch(batch_size, rank, world_size)
         self._tokens = part.tokens
@@ -123,6 +181,7 @@ class Documents:
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
+        self._per_row = per_row
         self._order = np.empty(0, dtype=np.int64)
         self._order_epoch = -1
         self.epoch: int = 0
@@ -171,6 +230,7 @@ class Documents:
             weights=None if counts.all() else torch.from_numpy(np.ascontiguousarray(counts.T)).float(),
             carry=False,
             tokens=int(lengths.sum()),
+            divisor=len(lengths) if self._per_row else None,
         )
 
 
@@ -219,6 +279,6 @@ def _too_short(part: Part, batch_size: int, window: int, world_size: int) -> str
     if not ways:
         ways = [f"--batch-size {world_size} --window {max(steps // world_size, 1)}"] if steps >= world_size else []
     return (
-        f"{part.characters:,} characters ({len(part.tokens):,} tokens) are too few for {batch_size} lanes of {window} "
-        f"steps, which need {batch_size * window + 1:,}; pass {' or '.join([*ways, 'more text'])}"
+        f"{len(part.tokens):,} tokens are too few for {batch_size} lanes of {window} steps, which need "
+        f"{batch_size * window + 1:,}; pass {' or '.join([*ways, 'more text'])}"
     )

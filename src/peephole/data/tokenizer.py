@@ -1,82 +1,70 @@
-"""Text to token ids and back, without loss: the `tokenizers` library, with a numpy table where that is faster.
+"""Text to token ids and back: characters, words or byte-pairs, in the `tokenizers` library's format.
 
-A character vocabulary is a byte-pair model without merges, so that words and byte pairs can become a setting of the
-same class and the same file. `<eod>` and `<unk>` stand in the vocabulary only and are not added as special tokens: the
-library would otherwise turn a literal "<eod>" in somebody's text into the end of a document.
+What is particular to each kind is a `Coding` of the package `tokens`.
 """
 
-import codecs
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tokenizers
 from numpy.typing import ArrayLike, NDArray
-from tokenizers import decoders, models
 
+from peephole.data.config import Cut
+from peephole.data.tokens.blocks import Blocks
+from peephole.data.tokens.characters import Characters, learn_characters
+from peephole.data.tokens.coding import Coding, kind_of
+from peephole.data.tokens.pieces import PieceCoding, learn_pieces
+from peephole.data.tokens.words import WordCoding, learn_words, library_of
 from peephole.errors import InputError
 from peephole.writing import write_whole
 
-END_OF_DOCUMENT = "<eod>"
-UNKNOWN = "<unk>"
-BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))  # the spelling that the library's ByteFallback decoder reads
-BYTE_VALUES = {symbol: byte for byte, symbol in enumerate(BYTES)}
-BLOCK = 1 << 16  # characters at a time: the library's time grows faster than the length of one text
-
-
-def code_points(text: str) -> NDArray[np.uint32]:
-    """The Unicode code points of `text`, one a character.
-
-    Raises:
-        InputError: half a surrogate pair, as a shell argument in another encoding than the terminal's leaves them.
-    """
-    try:
-        return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"character {error.start:,} (U+{ord(text[error.start]):04X}) is half a character: expected Unicode text; "
-            "check the encoding it was read in"
-        ) from None
+CODINGS: dict[str, Callable[[tokenizers.Tokenizer], Coding]] = {
+    "char": Characters,
+    "word": WordCoding,
+    "bpe": PieceCoding,
+}
 
 
 class Tokenizer:
-    """A vocabulary of characters.
+    r"""A vocabulary of characters, words or pieces of words.
 
     Attributes:
+        kind: "char", "word" or "bpe".
+        cut: what a word is, "spaces" or "split"; None of other tokens.
+        unit: what tokens are called, in the plural.
         symbols: the text of each id.
         eod: id of `<eod>`, which stands before every document and after the last.
-        unk: id of `<unk>`, for characters that the vocabulary lacks.
+        unk: id of `<unk>`, for what the vocabulary lacks; pieces lack nothing.
+        eos: id of `<eos>`, the end of a line, among words; None of other tokens.
         dtype: the smallest unsigned integer type that holds every id.
 
     >>> tokenizer = Tokenizer.characters({"a": 2, "b": 1})
     >>> tokenizer.symbols, tokenizer.encode("abba?").tolist()
     (['<eod>', '<unk>', 'a', 'b'], [2, 3, 3, 2, 1])
+    >>> tokenizer = Tokenizer.words({"to": 2, "be": 1}, "spaces")
+    >>> tokenizer.symbols, tokenizer.encode("to be or\n").tolist()
+    (['<eod>', '<unk>', '<eos>', 'to', 'be'], [3, 4, 1, 2])
     """
 
     def __init__(self, library: tokenizers.Tokenizer) -> None:
-        """Wrap a tokenizer made by `characters`; use that or `load`.
+        """Wrap a tokenizer made by `characters`, `words` or `pieces`; use those or `load`.
 
         Raises:
-            InputError: its vocabulary is not one of characters.
+            InputError: its vocabulary is not one of ours.
         """
-        ids = library.get_vocab()
-        self.symbols: list[str] = sorted(ids, key=ids.__getitem__)
-        if not {END_OF_DOCUMENT, UNKNOWN} <= ids.keys() or sorted(ids.values()) != list(range(len(ids))):
-            raise InputError(f"a vocabulary without {END_OF_DOCUMENT} and {UNKNOWN}: expected one that peephole wrote")
-        self.eod: int = ids[END_OF_DOCUMENT]
-        self.unk: int = ids[UNKNOWN]
-        self.dtype: np.dtype[np.unsignedinteger] = np.min_scalar_type(len(ids) - 1)
+        self.kind: str = kind_of(json.loads(library.to_str()))
         self._library = library
-        self._falls_to_bytes = BYTES[0] in ids
-        characters = [symbol for symbol in self.symbols if symbol not in {END_OF_DOCUMENT, UNKNOWN, *BYTES}]
-        if any(len(character) != 1 for character in characters):
-            raise InputError("a vocabulary of longer pieces: expected one of characters that peephole wrote")
-        # Every code point above the largest known one is clipped to the last row, which says unknown.
-        self._table = np.full(max(map(ord, characters), default=0) + 2, self.unk, dtype=self.dtype)
-        for character in characters:
-            self._table[ord(character)] = ids[character]
+        self._coding = CODINGS[self.kind](library)
+        self.cut: Cut | None = self._coding.cut
+        self.unit: str = self._coding.unit
+        self.symbols: list[str] = self._coding.symbols
+        self.eod: int = self._coding.eod
+        self.unk: int = self._coding.unk
+        self.eos: int | None = self._coding.eos
+        self.dtype: np.dtype[np.unsignedinteger] = np.min_scalar_type(len(self.symbols) - 1)
 
     @classmethod
     def characters(
@@ -87,21 +75,26 @@ class Tokenizer:
         `<eod>` is 0 and `<unk>` is 1; with `unknown="bytes"` the 256 byte tokens follow, and any other character is
         spelled with those of its UTF-8 form.
         """
-        kept = sorted(character for character, count in counts.items() if count >= min_count)
-        spelled = unknown == "bytes"
-        symbols = [END_OF_DOCUMENT, UNKNOWN, *(BYTES if spelled else ()), *kept]
-        library = tokenizers.Tokenizer(
-            models.BPE(
-                vocab={symbol: index for index, symbol in enumerate(symbols)},
-                merges=[],
-                unk_token=UNKNOWN,
-                fuse_unk=False,
-                byte_fallback=spelled,
-            )
-        )
-        fuse = decoders.Fuse()
-        library.decoder = decoders.Sequence([decoders.ByteFallback(), fuse]) if spelled else fuse
-        return cls(library)
+        return cls(learn_characters(counts, unknown, min_count))
+
+    @classmethod
+    def words(
+        cls, counts: Mapping[str, int], cut: Cut, vocabulary: int | None = None, min_count: int = 1
+    ) -> "Tokenizer":
+        """A vocabulary of the words counted at least `min_count` times, the most frequent first.
+
+        `<eod>` is 0, `<unk>` is 1, `<eos>` is 2; `vocabulary` is the largest number of words, the last two included.
+        """
+        return cls(library_of(learn_words(counts, cut, vocabulary, min_count), cut))
+
+    @classmethod
+    def pieces(cls, text: Iterable[str], vocabulary: int, min_count: int = 1) -> "Tokenizer":
+        """A vocabulary of byte-pairs, learnt of text whose parts end between words.
+
+        `<eod>` is 0, `<unk>` is 1, and spells nothing; at most `vocabulary` pieces beside `<eod>`, the 256 bytes
+        among them, of pairs that were seen `min_count` times and twice.
+        """
+        return cls(learn_pieces(text, vocabulary, min_count))
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
@@ -135,13 +128,31 @@ class Tokenizer:
         Raises:
             InputError: `text` holds half a surrogate pair.
         """
-        blocks = [self._encode_block(text[start : start + BLOCK]) for start in range(0, len(text), BLOCK)]
-        return np.concatenate(blocks) if blocks else np.empty(0, dtype=self.dtype)
+        encoder = self.encoder()
+        return np.concatenate([encoder(text), encoder(None)])
+
+    def encoder(self) -> Callable[[str | None], NDArray[np.unsignedinteger]]:
+        """A function that takes a document in parts and gives the ids that are certain by then; None ends it.
+
+        What comes after a part may still belong to its last word, which is kept until it is whole.
+        """
+        blocks = Blocks(self._coding.ready)
+
+        def encode(text: str | None) -> NDArray[np.unsignedinteger]:
+            found = [np.asarray(self._coding.encode(block, begins), self.dtype) for block, begins in blocks(text)]
+            return np.concatenate(found) if found else np.empty(0, dtype=self.dtype)
+
+        return encode
+
+    def spelled(self, text: str) -> list[str]:
+        """What each id of `encode` stands for in `text`: unknown words and characters as they stand there."""
+        blocks = Blocks(self._coding.ready)
+        return [one for block, begins in blocks(text) + blocks(None) for one in self._coding.spelled(block, begins)]
 
     def decode(self, ids: ArrayLike) -> str:
         """The text of `ids`, one-dimensional integers; `<eod>` and `<unk>` come out as they are spelled.
 
-        Byte tokens that make no UTF-8 character come out as U+FFFD.
+        Byte tokens that make no UTF-8 character come out as U+FFFD; words are joined as people write them.
 
         Raises:
             ValueError: an id outside the vocabulary.
@@ -149,38 +160,27 @@ class Tokenizer:
         checked = np.asarray(ids)
         if checked.size and not 0 <= int(checked.min()) <= int(checked.max()) < len(self):
             raise ValueError(f"ids from {checked.min()} to {checked.max()}: expected 0 to {len(self) - 1}")
-        return self._library.decode(checked.tolist(), skip_special_tokens=False)
+        return self._coding.decode(checked.tolist())
 
     def speller(self) -> Callable[[int | None], str]:
         """A function that takes ids one by one and gives the text that each completes; None ends the text.
 
-        Byte tokens give nothing until their character is whole; what is no UTF-8 comes out as U+FFFD.
+        Bytes give nothing until their character is whole; what is no UTF-8 comes out as U+FFFD. Words come with the
+        space before them, which depends on those before: what goes on after other words has to be given those first.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._coding.speller()
 
-        def spell(token: int | None) -> str:
-            if token is None:
-                return decoder.decode(b"", final=True)
-            symbol = self.symbols[token]
-            if self._falls_to_bytes and symbol in BYTE_VALUES:
-                return decoder.decode(bytes([BYTE_VALUES[symbol]]))
-            left = decoder.decode(b"", final=True)
-            decoder.reset()
-            return left + symbol
+    def unknown(self, text: str) -> dict[str, int]:
+        """Tokens of `text` that the vocabulary lacks (they become `<unk>` or bytes), and their first places."""
+        return self._coding.unknown(text)
 
-        return spell
+    def apart(self, text: str) -> str:
+        """Text as people write it, in the way that the vocabulary's text is written.
 
-    def unknown_characters(self, text: str) -> dict[str, int]:
-        """Characters of `text` that the vocabulary lacks (they become `<unk>` or bytes), and their first places."""
-        points, first = np.unique(code_points(text), return_index=True)
-        missing = np.flatnonzero(self._look_up(points) == self.unk)
-        return {chr(points[place]): int(first[place]) for place in sorted(missing, key=first.__getitem__)}
+        Where words are cut at spaces, marks are set apart as they were there; else nothing changes.
+        """
+        return self._coding.apart(text)
 
-    def _look_up(self, points: NDArray[np.uint32]) -> NDArray[np.unsignedinteger]:
-        return self._table.take(points, mode="clip")
-
-    def _encode_block(self, text: str) -> NDArray[np.unsignedinteger]:
-        ids = self._look_up(code_points(text))
-        if self._falls_to_bytes and (ids == self.unk).any():
-            return np.array(self._library.encode_batch_fast([text])[0].ids, dtype=self.dtype)
-        return ids
+    def ends_sentence(self, token: int) -> bool:
+        """Whether a sentence may end with this token: a full stop or the like, with quotes after it, or a line end."""
+        return self._coding.ends_sentence(token)

@@ -18,14 +18,14 @@ def search(
     prime: Sequence[int],
     length: int,
     beams: int = 4,
-    end: int | None = None,
+    end: int | Sequence[int] | None = None,
     never: Sequence[int] = (),
     length_power: float = 0.0,
 ) -> list[Hypothesis]:
     """Up to `beams` continuations of `prime` (at least one symbol), at most `length` symbols each, the best first.
 
-    A continuation ends with the symbol `end`, which it holds; those that do not end stand among those that do. Of
-    equals the one found first goes first.
+    A continuation ends with the symbol `end`, or one of several, which it holds; those that do not end stand among
+    those that do. Of equals the one found first goes first.
 
     Raises:
         InputError: `beams` or `length` is below 1.

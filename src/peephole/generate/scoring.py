@@ -1,13 +1,14 @@
 """How surprised a model is: −log P of each symbol given those before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from peephole.errors import InputError
 from peephole.models.language.model import LanguageModel
@@ -72,11 +73,23 @@ def surprisals(
         kept = [values[context : context + min(length, targets - start), row] for row, start in enumerate(group)]
         return np.concatenate(kept)
 
-    if reader.engine == "native":  # which has threads of its own
-        found = [score(group) for group in groups]
-    else:
-        found = map_pieces(score, groups)
+    with _evaluating(model):
+        # the native engine has threads of its own
+        found = list(map(score, groups)) if reader.engine == "native" else map_pieces(score, groups)
     return np.concatenate(found)
+
+
+@contextmanager
+def _evaluating(model: object) -> Iterator[None]:
+    """Without dropout, for all pieces that are read at once; then as it was."""
+    training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        yield
+    finally:
+        if isinstance(model, nn.Module):
+            model.train(training)
 
 
 def reads_through(model: object) -> bool:
@@ -94,7 +107,6 @@ class _Reader:
     @classmethod
     def of(cls, model: Streaming | LanguageModel) -> "_Reader":
         if isinstance(model, LanguageModel) and reads_through(model):
-            model.eval()
             return cls("net", partial(_read_through, model))
         stream = model.stream(0)
         if stream.engine == "native":

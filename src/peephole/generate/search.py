@@ -16,7 +16,7 @@ from peephole.generate.speaking import Speaking
 
 def search_all(
     steps: Speaking,
-    end: int | None,
+    end: int | Sequence[int] | None,
     beams: int = 4,
     longest: int | Sequence[int] = 100,
     length_power: float = 0.0,
@@ -27,13 +27,13 @@ def search_all(
 ) -> list[Found]:
     """The `best` likeliest answers to each source, all `beams` of them unless told, by beam search; one beam is greedy.
 
-    At each step the likeliest `beams` ways to go on are kept; those that say `end` before them are hypotheses that
-    ended. Hypotheses are ranked by `Hypothesis.score`; of equals the one found first goes first. A source is done when
-    no open hypothesis has, at the length that it has now, a better score than the worst of the `best` that ended; with
-    a length power, which may make a hypothesis better as it grows, not before `beams` ended (as fairseq does, Ott et
-    al. 2019). What has not ended after `longest` symbols, one number or one a source, is stopped. With `ended_first`
-    such hypotheses come after all that ended. Symbols in `never` are not said. What a source gets does not depend on
-    those beside it, as far as the decoder's numbers do not.
+    At each step the likeliest `beams` ways to go on are kept; those that say `end`, or one of several, before them are
+    hypotheses that ended. Hypotheses are ranked by `Hypothesis.score`; of equals the one found first goes first. A
+    source is done when no open hypothesis has, at the length that it has now, a better score than the worst of the
+    `best` that ended; with a length power, which may make a hypothesis better as it grows, not before `beams` ended (as
+    fairseq does, Ott et al. 2019). What has not ended after `longest` symbols, one number or one a source, is stopped.
+    With `ended_first` such hypotheses come after all that ended. Symbols in `never` are not said. What a source gets
+    does not depend on those beside it, as far as the decoder's numbers do not.
 
     Raises:
         InputError: `beams`, `longest` or `best` is below 1, or a probability is no number.
@@ -55,7 +55,7 @@ def search_all(
         logs[:, impossible] = -np.inf
         said, spoken, totals = _ranked(logs, rows, beams, keep_tree)
         sources = rows.sources[said]
-        fates = _fates(sources, spoken == end, beams)
+        fates = _fates(sources, _ended(spoken, end), beams)
         nodes = ledger.add(rows.nodes[said], said, spoken, totals, sources, fates)
         for place in (fates == ENDED).nonzero()[0].tolist():
             ends[sources[place]].add(int(nodes[place]), float(totals[place]), length, True)
@@ -78,6 +78,10 @@ def search_all(
         logs = steps.step(torch.from_numpy(said[going]), torch.from_numpy(spoken[going])).cpu().numpy()
     trees = [ledger.tree(source) if keep_tree else () for source in range(count)]
     return [Found(each.best(ledger, ended_first), tree) for each, tree in zip(ends, trees, strict=True)]
+
+
+def _ended(spoken: NDArray[np.int64], end: int | Sequence[int] | None) -> NDArray[np.bool_]:
+    return np.isin(spoken, np.asarray(end)) if isinstance(end, Sequence) else spoken == end
 
 
 @dataclass(frozen=True, eq=False)

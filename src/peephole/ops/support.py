@@ -40,6 +40,9 @@ DESCRIPTIONS = {
 }
 
 
+TILES = "in bfloat16 oneDNN is faster here, it multiplies in this processor's matrix tiles"
+
+
 @dataclass(frozen=True)
 class Support:
     """The answer of one back end: the kernel it would run, or the reason why it does not."""
@@ -96,13 +99,22 @@ def _say_once(code: str, device: str, backend: str, reason: str) -> None:
     )
 
 
+@lru_cache(maxsize=1)
+def has_tiles() -> bool:
+    """Whether the processor multiplies bfloat16 matrices in tiles (AMX), which our kernels do not use."""
+    return torch.cpu._is_amx_tile_supported()
+
+
 @lru_cache(maxsize=4096)
 def choose(backend: str, call: Call) -> Choice:
     """The back end that runs `call`: the named one, or with `auto` the first that supports it and
     does not send it on.
 
-    A named back end that cannot serve raises `InputError` with its reason; `auto` logs once when it falls back.
+    A named back end that cannot serve raises `InputError` with its reason; `auto` logs once when it falls back. A plain
+    LSTM in bfloat16 goes to oneDNN first where the processor has matrix tiles.
     """
+    if backend == "auto" and call.dtype == torch.bfloat16 and has_tiles() and onednn.refusal(call) is None:
+        return Choice("torch", "onednn", (f"native: {TILES}",))
     candidates = tuple(BACKENDS) if backend == "auto" else (backend,)
     refusals: list[str] = []
     for name in candidates:

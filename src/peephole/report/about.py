@@ -73,15 +73,25 @@ def _data(subject: Subject) -> list[tuple[str, str]]:
         described = model.describe()  # of which one line is of the net, which is told below
         return [("data", "; ".join(line for line in described if not line.startswith(model.kind)))]
     rows = [("vocabulary", f"{len(model.tokenizer):,} symbols")]
+    if model.unit != "characters":
+        rows = [("tokens", model.unit), *rows]
     try:
         corpus = model.corpus
     except InputError as error:
         return [("text", f"no longer there ({error})"), *rows]
     files = corpus.description["files"]
     sizes = f"{corpus.train.characters:,} characters to train on, {corpus.held_out.characters:,} held out by "
+    if model.unit != "characters":
+        parts = {"to train on": corpus.train, "held out": corpus.held_out, "to test with": corpus.test}
+        counted = ", ".join(f"{len(part.tokens):,} {name}" for name, part in parts.items() if part is not None)
+        unknown = corpus.description.get("unknown", {})
+        shares = ", ".join(f"{share:.2%} of {name.replace('_', '-')}" for name, share in unknown.items() if share)
+        rows = [("tokens", f"{model.unit}: {counted}"), *rows[1:]]
+        rows += [("unknown", f"{shares} are <unk>")] if shares else []
     names = ", ".join(Path(str(_name(file))).name for file in files[:FILES_NAMED])
     more = f" and {len(files) - FILES_NAMED:,} more" if len(files) > FILES_NAMED else ""
-    return [("text", f"{sizes}{corpus.description['split']}"), ("files", f"{len(files):,}: {names}{more}"), *rows]
+    split = corpus.description["split"].replace("named", "name")
+    return [("text", f"{sizes}{split}"), ("files", f"{len(files):,}: {names}{more}"), *rows]
 
 
 def _name(file: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from peephole import figures
 from peephole.errors import InputError
 from peephole.report.about import about, headline
+from peephole.report.against import against
 from peephole.report.laboratory import laboratory
 from peephole.report.page import render
 from peephole.report.parts import Part, Section, parts_or_reason
@@ -97,7 +98,7 @@ def _units_of(subject: Subject, names: Sequence[str]) -> tuple[tuple[Place, int]
     if len(names) > MOST_UNITS:
         raise InputError(f"--units names {len(names)} units; expected at most {MOST_UNITS}, a passage each")
     config = subject.model.model.config
-    return named_units(names, config.spec, config.layers, config.hidden_size)
+    return named_units(names, config.spec, config.layers - config.narrow_last, config.hidden_size)
 
 
 def _of_text(subject: Subject, named: tuple[tuple[Place, int], ...]) -> list[Section]:
@@ -118,5 +119,8 @@ def _of_text(subject: Subject, named: tuple[tuple[Place, int], ...]) -> list[Sec
     if reading is not None:
         found = parts_or_reason(lambda reading=reading: units(reading))
         sections.append(Section("units", "Held-out text, by units", tuple(found)))
+    if model.unit != "characters":
+        counted = parts_or_reason(lambda: against(subject))
+        sections.append(Section("against", "Where counts still win", tuple(counted)))
     sections.append(Section("samples", "What it writes", tuple(parts_or_reason(lambda: samples(subject)))))
     return sections

@@ -12,25 +12,33 @@ from peephole.report.showing import Cluster, clusters, lines_of, visible_text
 from peephole.units import Reading, Stretch, Unit, Units, stretch
 from peephole.units.naming import Place
 
-BITS = (1.0, 2.0, 4.0, 8.0)  # at which the colour of a character changes
+BITS = {  # at which the colour of a token changes
+    "characters": (1.0, 2.0, 4.0, 8.0),
+    "words": (2.0, 5.0, 8.0, 12.0),
+    "pieces": (2.0, 4.0, 7.0, 11.0),
+}
+DEAR = 2  # of these limits: what costs as much is called dear
 LEVELS = 4  # of a unit's value on either side of zero
-MOST_SURPRISING, CONTEXT = 10, 24
+MOST_SURPRISING = 10
+CONTEXT = {"characters": 24, "words": 8, "pieces": 12}  # tokens before such a one
 SHOWN, MOST = 1200, 8  # steps of a coloured text, and units that have one
 
 
 def surprisal_parts(reading: Reading) -> list[Part]:
-    """The text coloured by what its characters cost, and a table of the dearest."""
-    found = clusters(reading.characters[0][:SHOWN])[1:]
+    """The text coloured by what its characters or words cost, and a table of the dearest."""
+    limits, dearly = BITS[reading.unit], BITS[reading.unit][DEAR]
+    found = clusters(reading.spelled[0][:SHOWN])[1:]
     bits = np.array([np.nansum(reading.bits[one.start : one.end, 0]) for one in found])
-    coloured = [(_surprise_class(value), one.text) for value, one in zip(bits.tolist(), found, strict=True)]
-    ends = ["under 1 bit", *(f"{low:g} to {high:g}" for low, high in pairwise(BITS)), "8 and more"]
-    scale = tuple((_surprise_class(low), end) for low, end in zip((0.0, *BITS), ends, strict=True))
-    dear = float(bits[bits >= 4].sum() / bits.sum()) if bits.sum() else 0.0
+    coloured = [(_surprise_class(value, limits), one.text) for value, one in zip(bits.tolist(), found, strict=True)]
+    ends = [f"under {_bits(limits[0])}", *(f"{low:g} to {high:g}" for low, high in pairwise(limits))]
+    ends.append(f"{limits[-1]:g} and more")
+    scale = tuple((_surprise_class(low, limits), end) for low, end in zip((0.0, *limits), ends, strict=True))
+    dear = float(bits[bits >= dearly].sum() / bits.sum()) if bits.sum() else 0.0
     verdict = (
-        f"{len(found):,} held-out characters cost {bits.mean():.3f} bits each; the {(bits >= 4).mean():.1%} of them "
-        f"that cost 4 bits or more make {dear:.0%} of the whole."
+        f"{len(found):,} held-out {reading.unit} cost {bits.mean():.3f} bits each; the {(bits >= dearly).mean():.1%} "
+        f"of them that cost {dearly:g} bits or more make {dear:.0%} of the whole."
     )
-    return [Passage("Surprisal", verdict, lines_of(coloured), scale), _dearest(found, bits)]
+    return [Passage("Surprisal", verdict, lines_of(coloured), scale), _dearest(found, bits, reading.unit)]
 
 
 def unit_parts(found: Units, named: Sequence[tuple[Place, int]] = ()) -> list[Part]:
@@ -40,8 +48,8 @@ def unit_parts(found: Units, named: Sequence[tuple[Place, int]] = ()) -> list[Pa
     told = (
         f"Of all units ({layers}), their states and gates, those that follow something in the text most closely. Each "
         f"was chosen by |r| on {reading.rows // 2} of {reading.rows} rows of held-out text, {reading.read:,} "
-        "characters in all; r and p are of the other rows, p by shifting the property along the text, corrected for "
-        "the number of properties (Holm). `peephole units` also takes regular expressions and says what is lost "
+        f"{reading.unit} in all; r and p are of the other rows, p by shifting the property along the text, corrected "
+        "for the number of properties (Holm). `peephole units` also takes regular expressions and says what is lost "
         "without each unit; `--units 0:12` shows others."
     )
     table = Table(found.verdict, ("property", "unit", "r where chosen", "r", "Holm's p"), tuple(map(_row, found.each)))
@@ -70,12 +78,12 @@ def _coloured(reading: Reading, place: Place, unit: int, where: Stretch, why: st
     values = layer.values[place.kind][where.start : where.stop, where.row, unit].double().numpy()
     widest = float(np.abs(values).max()) if len(values) else 0.0
     reach = 1.0 if widest <= 1.0 else widest
-    read = clusters(reading.characters[where.row][where.start : where.stop])
+    read = clusters(reading.spelled[where.row][where.start : where.stop])
     coloured = [(_level_class(float(values[one.end - 1]) / reach), one.text) for one in read]
     shown = "tanh(c)" if place.kind == "c" else place.kind
     verdict = (
-        f"{why[0].upper()}{why[1:]}. Each character has the colour of {shown} after it was read; here it goes from "
-        f"{values.min():+.2f} to {values.max():+.2f}, mean {values.mean():+.2f}."
+        f"{why[0].upper()}{why[1:]}. Each {reading.unit[:-1]} has the colour of {shown} after it was read; here it "
+        f"goes from {values.min():+.2f} to {values.max():+.2f}, mean {values.mean():+.2f}."
     )
     edge = f"{reach:g}"
     scale = tuple(
@@ -86,12 +94,13 @@ def _coloured(reading: Reading, place: Place, unit: int, where: Stretch, why: st
     return Passage(f"{layer.name}, unit {unit}{gate}: {why}", verdict, lines_of(coloured), scale)
 
 
-def _dearest(found: list[Cluster], bits: NDArray[np.float64]) -> Table:
+def _dearest(found: list[Cluster], bits: NDArray[np.float64], unit: str) -> Table:
     rows: list[tuple[str, ...]] = []
     for place in np.argsort(-bits, kind="stable")[:MOST_SURPRISING].tolist():
-        before = "".join(one.text for one in found[max(0, place - CONTEXT) : place])
-        rows.append((_inline(found[place].text), f"{bits[place]:.1f}", _inline(before)))
-    return Table("What surprised it most, and what stood before.", ("character", "bits", "after"), tuple(rows))
+        before = "".join(one.text for one in found[max(0, place - CONTEXT[unit]) : place])
+        text = found[place].text
+        rows.append((_inline(text.strip(" ") or text), f"{bits[place]:.1f}", _inline(before.strip(" ") or before)))
+    return Table("What surprised it most, and what stood before.", (unit[:-1], "bits", "after"), tuple(rows))
 
 
 def _inline(text: str) -> str:
@@ -99,8 +108,12 @@ def _inline(text: str) -> str:
     return shown.replace(" ", "␠") if not shown.strip() else shown
 
 
-def _surprise_class(bits: float) -> str:
-    level = sum(bits >= limit for limit in BITS)
+def _bits(limit: float) -> str:
+    return "1 bit" if limit == 1 else f"{limit:g} bits"
+
+
+def _surprise_class(bits: float, limits: tuple[float, ...]) -> str:
+    level = sum(bits >= limit for limit in limits)
     return f"s{level}" if level else ""
 
 

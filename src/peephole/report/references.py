@@ -1,5 +1,6 @@
 """The papers behind what a report shows and what the run was trained with."""
 
+from peephole.models.language.model import LanguageModel
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Part, References
 from peephole.tasks.subject import Subject
@@ -41,6 +42,22 @@ STARTS = {
     "identity": "Le, Jaitly & Hinton 2015, A simple way to initialize recurrent networks of rectified linear units",
     "chrono": "Tallec & Ollivier 2018, Can recurrent neural networks warp time?",
 }
+
+OF_LANGUAGE = {
+    "input_dropout": "Gal & Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural "
+    "networks",
+    "embedding_dropout": "Gal & Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural "
+    "networks",
+    "activation_penalty": "Merity, McCann & Socher 2017, Revisiting activation regularization for language RNNs",
+    "temporal_penalty": "Merity, McCann & Socher 2017, Revisiting activation regularization for language RNNs",
+}
+SOFTMAXES = {
+    "adaptive": "Grave, Joulin, Cissé, Grangier & Jégou 2017, Efficient softmax approximation for GPUs",
+    "sampled": "Jean, Cho, Memisevic & Bengio 2015, On using very large target vocabulary for neural machine "
+    "translation; Bengio & Senécal 2008, Adaptive importance sampling to accelerate training of a neural "
+    "probabilistic language model",
+}
+TIED = "Press & Wolf 2017, Using the output embedding to improve language models"
 
 
 def references(subject: Subject, measured: bool) -> list[Part]:
@@ -97,8 +114,17 @@ def _of_net(subject: Subject) -> list[tuple[str, str]]:
         "proj_size": "Sak, Senior & Beaufays 2014, Long short-term memory recurrent neural network "
         "architectures for large scale acoustic modeling",
     }
-    used = {name for name in noise if getattr(config, name)} | ({"zoneout"} if config.zoneout_cell else set())
-    return rows + [(name.replace("_", " "), source) for name, source in noise.items() if name in used]
+    noise |= OF_LANGUAGE
+    used = {name for name in noise if getattr(config, name, None)} | ({"zoneout"} if config.zoneout_cell else set())
+    rows += [(name.replace("_", " "), source) for name, source in noise.items() if name in used]
+    return rows + (_of_language(net) if isinstance(net, LanguageModel) else [])
+
+
+def _of_language(net: LanguageModel) -> list[tuple[str, str]]:
+    """Where the output of a language model comes from."""
+    kind = type(net.softmax).__name__.removesuffix("Softmax").lower()
+    rows = [(f"{kind} softmax", SOFTMAXES[kind])] if kind in SOFTMAXES else []
+    return rows + ([("tied weights", TIED)] if net.head.weight is net.embedding.weight else [])
 
 
 def _of_training(subject: Subject) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
 from peephole.tasks.text.model import TextModel
 
-TEMPERATURES, LENGTH = (0.5, 0.8, 1.0), 600
+TEMPERATURES = (0.5, 0.8, 1.0)
+LENGTHS = {"characters": 600, "words": 120, "pieces": 180}  # of each text
 SEQUENCES = 100  # of each size, where exactness was not measured before
 
 
@@ -17,12 +18,12 @@ def samples(subject: Subject) -> list[Part]:
     subject.need_weights()
     model = subject.model
     assert isinstance(model, TextModel)
-    told = (
-        f"Written from the beginning of a document, seed 0, at most {LENGTH} characters; `peephole sample` writes more."
-    )
+    length = LENGTHS[model.unit]
+    much = f"at most {length} characters" if model.unit == "characters" else f"{length} {model.unit} and a little more"
+    told = f"Written from the beginning of a document, seed 0, {much}; `peephole sample` writes more."
     parts: list[Part] = [Paragraph(told)]
     for temperature in TEMPERATURES:
-        text = model.sample(length=LENGTH, temperature=temperature)
+        text = model.sample(length=length, temperature=temperature)
         parts.append(Sample(f"temperature {temperature:g}", plain_lines(text)))
     return parts
 

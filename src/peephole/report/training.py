@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from peephole.errors import InputError
 from peephole.generate.scoring import Pieces
-from peephole.models.ngram import NGram
 from peephole.report.curves import Curve, GradientNorm, Learning, RightAnswers
 from peephole.report.parts import Missing, Paragraph, Part, Picture, Table
 from peephole.runs.folder import Run
 from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.problem import ProblemModel
 from peephole.tasks.subject import Subject
-from peephole.tasks.text.baselines import ORDERS, xz_nats
+from peephole.tasks.text.baselines import ORDERS, fit, xz_nats
 from peephole.tasks.text.model import TextModel
 
 LEARNED, COMPARED = 1_000_000, 1 << 15  # symbols that baselines learn from, and that all are measured on
@@ -27,12 +26,26 @@ STATIC, MLP = "static net", "mlp"
 
 @dataclass(frozen=True)
 class Baselines:
-    """Bits a character of the same held-out text, by name; `model` is the run's."""
+    """Nats of the same held-out text, by name; `model` is the run's, `tokens` how many there are of its `unit`.
 
+    Means are over tokens, and sums include the ends of documents, but of words, which have none in published numbers.
+    """
+
+    unit: str
     model: float | None
     others: dict[str, float]
+    tokens: int
     characters: int
     learned: int
+
+    def bits(self, nats: float) -> float:
+        """A sum in nats as bits a token."""
+        return nats / math.log(2) / self.tokens
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Bits a token of the others, the worst first."""
+        return {name: self.bits(nats) for name, nats in sorted(self.others.items(), key=lambda pair: -pair[1])}
 
 
 def training(subject: Subject) -> list[Part]:
@@ -57,7 +70,7 @@ def training(subject: Subject) -> list[Part]:
 def baselines_of(subject: Subject, model: TextModel) -> Baselines:
     """n-grams and xz beside the run's net, all on the same pieces of the held-out text, at even distances.
 
-    Sums include the ends of documents; means are over characters. `InputError` where the text is gone or too short.
+    Beside words xz is left out, as it spells what they are given. `InputError` where the text is gone or too short.
     """
     corpus, tokenizer = model.corpus, model.tokenizer
     learned, tokens = np.asarray(corpus.train.tokens[-LEARNED:]), corpus.held_out.tokens
@@ -65,6 +78,7 @@ def baselines_of(subject: Subject, model: TextModel) -> Baselines:
         raise InputError(f"the text is too short for them, {len(learned):,} symbols to learn from")
     pieces = _pieces(tokens)
     targets = np.concatenate([piece[1:] for piece in pieces])
+    counts = np.ones(len(targets), bool) if model.unit != "words" else targets != tokenizer.eod
     unknown = int((targets == tokenizer.unk).sum())
     extra = unknown * model.unknown_price()
 
@@ -72,22 +86,25 @@ def baselines_of(subject: Subject, model: TextModel) -> Baselines:
         return tokenizer.decode(part[(part != tokenizer.eod) & (part != tokenizer.unk)])
 
     characters = len(text_of(targets)) + unknown
-    if not characters:
-        raise InputError("the held-out text has no characters")
+    counted = {"characters": characters, "pieces": int((targets != tokenizer.eod).sum())}.get(model.unit, counts.sum())
+    if not characters or not counted:
+        raise InputError(f"the held-out text has no {model.unit}")
     nats: dict[str, float] = {}
     own: float | None = None
     with ThreadPoolExecutor(1) as pool:  # xz is at work beside the others
-        compressed = pool.submit(xz_nats, text_of(learned), text_of(targets))
+        spelled = model.unit != "words"
+        compressed = pool.submit(xz_nats, text_of(learned), text_of(targets)) if spelled else None
         for name, order in ORDERS.items():
-            counted = NGram.fit(learned, len(tokenizer), order)
-            nats[name] = extra + sum(float(counted.surprisal(piece)[1:].sum()) for piece in pieces)
-        nats["xz"] = compressed.result() + extra
+            grams = fit(learned, tokenizer, order)
+            values = np.concatenate([grams.surprisal(piece)[1:] for piece in pieces])
+            nats[name] = extra + float(values[counts].sum())
+        if compressed is not None:
+            nats["xz"] = compressed.result() + extra
     if subject.trained:
         values = model.price(np.asarray(tokens), Pieces(PIECE), limit=COMPARED)
         assert len(values) == len(targets)  # the same pieces
-        own = (float(values.sum()) + extra) / math.log(2) / characters
-    bits = {name: value / math.log(2) / characters for name, value in nats.items()}
-    return Baselines(own, bits, characters, len(learned))
+        own = float(values[counts].sum()) + extra
+    return Baselines(model.unit, own, nats, int(counted), characters, len(learned))
 
 
 def _pieces(tokens: NDArray[np.unsignedinteger]) -> list[NDArray[np.unsignedinteger]]:
@@ -116,8 +133,8 @@ def _curves(subject: Subject, baselines: Baselines | None) -> list[Part]:
         if mlp:
             beside[MLP], right[MLP] = Curve.of(mlp, "held_out"), Curve.of(mlp, "right")
     else:
-        unit, scale = "bits a character", 1 / math.log(2)
-        marks = dict(sorted(baselines.others.items(), key=lambda pair: -pair[1])) if baselines else {}
+        unit, scale = f"bits a {model.unit[:-1]}", 1 / math.log(2)
+        marks = baselines.marks if baselines else {}
     curve, held_out = Curve.of(history, "divergence", scale), Curve.of(history, "held_out", scale)
     parts: list[Part] = []
     if len(curve):
@@ -136,8 +153,19 @@ def _curves(subject: Subject, baselines: Baselines | None) -> list[Part]:
 def _table(found: Baselines) -> Table:
     rows = {**found.others, **({} if found.model is None else {"this net": found.model})}
     ordered = sorted(rows.items(), key=lambda pair: pair[1])
+    one = found.unit[:-1]
+    compared = "n-grams (Kneser–Ney)" + (" and xz" if "xz" in rows else "")
     caption = (
-        f"Bits a character of {found.characters:,} held-out characters, in pieces at even distances; n-grams "
-        f"(Kneser–Ney) and xz learned from the last {found.learned:,} symbols of the training text."
+        f"Bits a {one} of {found.tokens:,} held-out {found.unit}, in pieces at even distances; {compared} learned from "
+        f"the last {found.learned:,} symbols of the training text."
     )
-    return Table(caption, ("model", "bits a character"), tuple((name, f"{bits:.4f}") for name, bits in ordered))
+    if found.unit == "characters":
+        bits = tuple((name, f"{found.bits(nats):.4f}") for name, nats in ordered)
+        return Table(caption, ("model", "bits a character"), bits)
+    header = ("model", "perplexity", f"bits a {one}", *(("bits a character",) if found.unit == "pieces" else ()))
+    return Table(caption, header, tuple(_row(found, name, nats)[: len(header)] for name, nats in ordered))
+
+
+def _row(found: Baselines, name: str, nats: float) -> tuple[str, ...]:
+    perplexity = f"{math.exp(min(nats / found.tokens, 700)):,.2f}"
+    return name, perplexity, f"{found.bits(nats):.4f}", f"{nats / math.log(2) / found.characters:.4f}"

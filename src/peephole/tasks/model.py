@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -21,7 +21,7 @@ Net = TypeVar("Net", bound=nn.Module)
 class TaskModel(Generic[Net]):
     """A trained (or half-trained) model in its run folder. A subclass a kind of task."""
 
-    unit: str  # what the objective counts, in the plural
+    unit: ClassVar[str]  # what the objective counts, in the plural; of a text, as its tokens are
     run: Run
     task: Any
     model: Net

@@ -7,8 +7,10 @@ from typing import Literal
 from peephole.errors import InputError
 
 OPTIMIZERS = ("adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "sgd", "asgd")
+SCHEDULES = ("cosine", "linear", "constant", "exponential", "plateau", "epochs")
 ACCELERATORS, STRATEGIES = ("auto", "cpu", "cuda"), ("auto", "ddp", "fsdp")
 DEFAULT_MINUTES = 5.0
+EVALUATIONS = 10  # measurements on held-out data in a run
 MOST_THREADS = 1024  # thousands more end the process without a word
 
 
@@ -40,11 +42,13 @@ class LoopConfig:
     # For sgd and rmsprop.
     momentum: float = 0.0
 
-    # Memory of Adam's second moment. Gradients of recurrent nets change fast: 0.99 forgets in 100 steps.
+    # Memory of the second moment, Adam's and RMSprop's. Gradients of recurrent nets change fast: 0.99 forgets in 100
+    # steps.
     beta2: float = 0.99
 
-    # How the learning rate falls. plateau halves it when the held-out divergence stops falling.
-    schedule: Literal["cosine", "linear", "constant", "exponential", "plateau"] = "cosine"
+    # How the learning rate falls. plateau halves it when the held-out divergence stops falling. epochs keeps it for
+    # --flat-epochs passes over the data and multiplies it with --decay at the beginning of each later one.
+    schedule: Literal["cosine", "linear", "constant", "exponential", "plateau", "epochs"] = "cosine"
 
     # Where cosine, linear and exponential end, as a share of the learning rate (exponential: at least 0.01).
     final_learning_rate: float = 0.0
@@ -78,6 +82,11 @@ class LoopConfig:
     # Keep a running average of the weights beside them, which is what is measured and kept: so much of the old average
     # stays at a step. 0: none. 0.999 averages about the last thousand steps, which helps where data is little.
     average: float = 0.0
+
+    # Average the weights, each step's alike, from the moment on when a held-out measurement is worse than the best of
+    # those before its last so many; that average is what is measured and kept from then on (NT-ASGD of Merity et al.
+    # 2018, who take sgd and 5). 0: never.
+    average_trigger: int = 0
 
     # Which weights end in model.safetensors: those best on held-out text, or the last.
     keep: Literal["best", "last"] = "best"
@@ -117,7 +126,7 @@ class LoopConfig:
             if getattr(self, name) == math.inf:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected a finite number")
         not_negative = ("weight_decay", "momentum", "warmup", "evaluate_every", "watch", "patience", "threads")
-        for name in (*not_negative, "final_learning_rate", "checkpoint_seconds"):
+        for name in (*not_negative, "final_learning_rate", "checkpoint_seconds", "average_trigger"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.seed < 2**32:
@@ -128,6 +137,16 @@ class LoopConfig:
             )
         if not 0 <= self.average < 1:
             raise InputError(f"--average is {self.average}; expected 0 (none) to below 1")
+        if self.average and self.average_trigger:
+            raise InputError(
+                f"got --average {self.average} and --average-trigger {self.average_trigger}; give one of them"
+            )
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"--schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+        if self.schedule == "epochs" and "epochs" not in self.budgets():
+            raise InputError(
+                "--schedule epochs counts passes over data, and here there are new examples; choose another"
+            )
         if not 0 < self.beta2 < 1:
             raise InputError(f"--beta2 is {self.beta2}; expected a number between 0 and 1")
         if self.optimizer not in OPTIMIZERS:
@@ -152,6 +171,12 @@ class LoopConfig:
         """The budget in steps, when that is what decides."""
         return self.steps
 
+    def is_measured(self, step: int, total: int | None, windows_per_epoch: int) -> bool:
+        """Whether held-out data are measured on after this step, counted from 1, of `total`; None: not yet known."""
+        if self.evaluate_every:
+            return step % self.evaluate_every == 0
+        return total is not None and step % max(1, -(-total // EVALUATIONS)) == 0
+
     def _positive(self, *names: str) -> None:
         for name in names:
             if not getattr(self, name) > 0:
@@ -169,10 +194,28 @@ class PassesConfig(LoopConfig):
     # anything. 0: --epochs alone counts.
     fewest_steps: int = 0
 
+    # With --schedule epochs, passes at the whole learning rate. 4, then half of it in each, is what the small net of
+    # Zaremba et al. 2014 does.
+    flat_epochs: int = 4
+
+    # With --schedule epochs, what the learning rate is multiplied with at the beginning of each later pass.
+    decay: float = 0.5
+
+    # Measurements on held-out data in each pass, in place of --evaluate-every. 0: as that says.
+    evaluations_per_epoch: int = 0
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fewest_steps < 0:
-            raise InputError(f"--fewest-steps is {self.fewest_steps}; expected 0 or more")
+        for name in ("fewest_steps", "flat_epochs", "evaluations_per_epoch"):
+            if getattr(self, name) < 0:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"--decay is {self.decay}; expected more than 0, to 1")
+        if self.evaluations_per_epoch and self.evaluate_every:
+            raise InputError(
+                f"got --evaluate-every {self.evaluate_every} and --evaluations-per-epoch "
+                f"{self.evaluations_per_epoch}; give one of them"
+            )
 
     @classmethod
     def budgets(cls) -> tuple[str, ...]:
@@ -182,6 +225,16 @@ class PassesConfig(LoopConfig):
         if self.epochs is not None:
             return max(1, self.fewest_steps, round(self.epochs * windows_per_epoch))
         return self.steps
+
+    def is_measured(self, step: int, total: int | None, windows_per_epoch: int) -> bool:
+        if not self.evaluations_per_epoch:
+            return super().is_measured(step, total, windows_per_epoch)
+        now, before = (number * self.evaluations_per_epoch // windows_per_epoch for number in (step, step - 1))
+        return now > before
+
+    def rate_in_pass(self, number: int) -> float:
+        """The share of the learning rate that `--schedule epochs` leaves in this pass, counted from 0."""
+        return self.decay ** max(0, number + 1 - self.flat_epochs)
 
 
 @dataclass(frozen=True)
@@ -231,6 +284,20 @@ class TrainingConfig(PassesConfig):
     # Carry the state from window to window; without, every window starts from zero.
     carry: bool = True
 
+    # Draw the length of each window: normal around --window, or now and then, with probability 0.05, around half of it,
+    # with standard deviation 5; the learning rate of that step is scaled by length / --window. So that windows do not
+    # part the text at the same places in every pass (Merity et al. 2018).
+    vary_window: bool = False
+
+    # What the gradient is the mean of. symbol: of the divergences of all symbols of a window. row: of the rows, whose
+    # steps are summed, so that learning rate and --clip-norm mean what they do in Zaremba et al. 2014; it is --window
+    # times as long. The divergence that is reported is the mean of the symbols in both.
+    per: Literal["symbol", "row"] = "symbol"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._positive("window", "longest_document")
+        if self.per not in ("symbol", "row"):
+            raise InputError(f"--per is {self.per!r}; choose symbol or row")
+        if self.vary_window and self.bptt == "full":
+            raise InputError("--vary-window varies windows, and --bptt full takes whole documents; give one of them")

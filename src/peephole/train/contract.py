@@ -12,7 +12,11 @@ States = tuple[Tensor, ...]
 
 @runtime_checkable
 class Batches(Protocol):
-    """What the loop reads: windows without end, and a place to go on from."""
+    """What the loop reads: windows without end, and a place to go on from.
+
+    A window that has a `rate` is taken with so many times the learning rate. One that has a `divisor` has the gradient
+    of the sum of its divergences divided by that, in place of the number that counts.
+    """
 
     @property
     def windows_per_epoch(self) -> int: ...

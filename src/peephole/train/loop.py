@@ -16,17 +16,19 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.history import judged
 from peephole.runs.tensors import write_tensors
-from peephole.train.averaging import Average
+from peephole.train.averaging import Average, is_triggered
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import LoopConfig
 from peephole.train.contract import Interrupted, Listener, NotFinite, Objective
 from peephole.train.event_files import EVENTS, EventFiles
+from peephole.train.freed_memory import freed_memory_kept
+from peephole.train.gradients import Gradients
 from peephole.train.optimisation import Schedule, make_optimizer
 from peephole.train.processes import alone, compiled_model, make_fabric, to_device
 from peephole.train.progress import NORMS_KEPT, Progress
@@ -37,7 +39,6 @@ from peephole.train.watch.watcher import Watcher
 
 WARM_STEPS, TIMED_STEPS = 5, 20  # steps left out and steps timed, to turn minutes into steps
 ROUTINE_SHARE = 0.9  # of a budget in minutes, what is left for steps besides measuring and saving
-EVALUATIONS = 10  # measurements on held-out text in a run
 ROWS_KEPT = 5000  # rows of history in a run; longer runs leave steps out
 
 
@@ -59,7 +60,7 @@ def fit(
         InputError: the divergence or a gradient is not finite, the disk is full, or another training holds the run.
     """
     fabric = make_fabric(config)
-    with alone(fabric, run):
+    with alone(fabric, run), freed_memory_kept():
         return _Training(fabric, model, objective, config, run, listener, watched).run_to_end()
 
 
@@ -87,9 +88,14 @@ class _Training:
         self.average = Average(model, config.average) if config.average else None
         self._restore()
         self.schedule = Schedule(
-            optimizer, config, self.progress.total, self.progress.step, self.progress.plateau_share
+            optimizer,
+            config,
+            self.progress.total,
+            self.progress.step,
+            self.progress.plateau_share,
+            self.batches.windows_per_epoch,
         )
-        self.parameters = list(model.parameters())
+        self.gradients = Gradients(model.parameters(), config)
         self.parameter_names = [name for name, _ in model.named_parameters()]
         self.watcher = Watcher(model, watched, self._watched_every(), fabric.device)
         self.stop_requested = False
@@ -138,19 +144,20 @@ class _Training:
         states = progress.states if window.carry else None
         total, counted, states = self.objective.divergence(self.model, window, states)
         divergence = total / max(counted, 1)
-        self.fabric.backward(divergence)
-        norms = torch.stack([_norm(parameter) for parameter in self.parameters])
-        norm = norms.norm()
+        divisor = getattr(window, "divisor", None)
+        self.fabric.backward(divergence if divisor is None else total / divisor)
+        norms = self.gradients.norms()
         progress.norms.append(norms.tolist())
-        value, length = divergence.item(), norm.item()
+        value, length = divergence.item(), norms.norm().item()
         if not math.isfinite(value):
             raise self._died(f"the divergence became {value}", progress.step + 1, value, length)
         if not math.isfinite(length):
             what = f"a gradient became {length} while the divergence was {value:.3f}"
             raise self._died(what, progress.step + 1, value, length)
         progress.unwatched += 1
-        progress.clipped += self._clip(norm, length)
-        rate = self.optimizer.param_groups[0]["lr"]
+        progress.clipped += self.gradients.clip(length)
+        rate = self.schedule.rate
+        self.schedule.scale(getattr(window, "rate", 1.0))
         self.watcher.begin(progress.step + 1, progress.total)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -169,18 +176,6 @@ class _Training:
             "counted": counted * self.fabric.world_size,
         }
 
-    def _clip(self, norm: Tensor, length: float) -> bool:
-        """Shorten the gradient as the settings say; whether there was anything to shorten."""
-        config, clipped = self.config, False
-        if config.clip_value is not None:
-            gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-            clipped = float(nn.utils.get_total_norm(gradients, math.inf)) > config.clip_value
-            nn.utils.clip_grad_value_(self.parameters, config.clip_value)
-        if config.clip_norm is not None:
-            clipped = clipped or length > config.clip_norm
-            nn.utils.clip_grads_with_norm_(self.parameters, config.clip_norm, norm)
-        return clipped
-
     def _after_step(self, row: dict[str, Any], seconds: float) -> None:
         progress = self.progress
         self.step_seconds.append(seconds)
@@ -190,7 +185,7 @@ class _Training:
         if fixed:
             self._fix_total()
         last = progress.step == progress.total
-        if last or progress.step % self._evaluate_every() == 0:
+        if last or self.config.is_measured(progress.step, progress.total, self.batches.windows_per_epoch):
             row |= self._evaluate()
         if self.watcher.is_looking:
             row["watch"] = self.watcher.row(progress)
@@ -211,6 +206,8 @@ class _Training:
         self.plain.eval()
         with nullcontext() if self.average is None else self.average.in_place():
             measured = self.fabric.broadcast(self.objective.evaluate(self.plain) if self.fabric.is_global_zero else {})
+        if self.average is not None and self.config.average_trigger:
+            measured["averaged"] = self.average.steps
         if not math.isfinite(measured["held_out"]):
             raise self._died(f"the divergence on held-out data became {measured['held_out']}", progress.step)
         found = judged(measured)
@@ -227,12 +224,11 @@ class _Training:
             if improved or self.config.keep == "last":
                 write_tensors(self.run.model_path, self.average.values if self.average else self.plain.state_dict())
             self.listener.on_evaluation({"step": progress.step, **measured}, improved)
+        if self.config.average_trigger and self.average is None:
+            progress.measured.append(found[0])
+            if is_triggered(progress.measured, self.config.average_trigger):
+                self.average = Average(self.plain, None)
         return measured
-
-    def _evaluate_every(self) -> int:
-        if self.config.evaluate_every:
-            return self.config.evaluate_every
-        return max(1, -(-self.progress.total // EVALUATIONS)) if self.progress.total else 10**9
 
     def _record_every(self) -> int:
         return max(1, (self.progress.total or 0) // ROWS_KEPT)
@@ -288,9 +284,9 @@ class _Training:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{checkpoint}: does not fit config.json ({reason}); restore both from one run") from None
         self.batches.load_state_dict(state["batches"])
-        if self.average is not None:
-            kept = first.get("average")
-            self.average = Average(self.plain, self.average.decay)  # where there was none, it begins here
+        kept = first.get("average")
+        if self.average is not None or (kept and self.config.average_trigger):
+            self.average = Average(self.plain, self.config.average or None)  # where there was none, it begins here
             if kept:
                 self.average.load_state_dict(kept)
         set_random_state(state["random"], self.fabric.device)
@@ -367,7 +363,3 @@ def _signals(training: _Training) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _norm(parameter: nn.Parameter) -> Tensor:
-    return parameter.new_zeros(()) if parameter.grad is None else parameter.grad.norm()

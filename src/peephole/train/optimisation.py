@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from peephole.train.config import LoopConfig
+from peephole.train.config import LoopConfig, PassesConfig
 
 UNKNOWN_TOTAL = 10**9  # steps assumed while a budget in minutes has not become steps yet
 
@@ -36,10 +36,12 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: LoopConfig) -> to
         "betas": (0.9, config.beta2),
         "fused": True,
     }
+    if config.optimizer == "rmsprop":  # asgd has an alpha too, which is another thing
+        wanted["alpha"] = config.beta2
     return kind(list(parameters), **{name: value for name, value in wanted.items() if name in accepted})
 
 
-def learning_rate_share(config: LoopConfig, step: int, total: int) -> float:
+def learning_rate_share(config: LoopConfig, step: int, total: int, steps_per_epoch: int = 1) -> float:
     """The share of `config.learning_rate` used in step `step` of `total`, both counted from 0."""
     share = 1.0
     progress = min(1.0, step / max(1, total))
@@ -50,6 +52,9 @@ def learning_rate_share(config: LoopConfig, step: int, total: int) -> float:
         share = floor + (1 - floor) * (1 - progress)
     elif config.schedule == "exponential":
         share = max(floor, 0.01) ** progress
+    elif config.schedule == "epochs":
+        assert isinstance(config, PassesConfig), "the settings were checked"
+        share = config.rate_in_pass(step // steps_per_epoch)
     return share * min(1.0, (step + 1) / (config.warmup + 1))
 
 
@@ -57,6 +62,7 @@ class Schedule:
     """Sets the learning rate of each step from its number alone, so that a resumed run goes on with the same rate.
 
     `total` may become known late (`know_total`), and `plateau` may `halve` the rate; both count from the next step on.
+    What goes by `total` keeps to its beginning until then; constant, plateau and epochs do not ask for it.
     """
 
     def __init__(
@@ -66,11 +72,22 @@ class Schedule:
         total: int | None,
         step: int,
         plateau_share: float = 1.0,
+        steps_per_epoch: int = 1,
     ) -> None:
         self.optimizer, self.config, self.step = optimizer, config, step
-        self.total = total
+        self.total, self.steps_per_epoch = total, steps_per_epoch
         self.plateau_share = plateau_share
         self._set()
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of this step, before `scale`."""
+        share = learning_rate_share(self.config, self.step, self.total or UNKNOWN_TOTAL, self.steps_per_epoch)
+        return self.config.learning_rate * (self.plateau_share * share)
+
+    def scale(self, factor: float) -> None:
+        """Take this step with so many times its learning rate."""
+        self._set(factor)
 
     def advance(self) -> None:
         """Go on to the next step's learning rate."""
@@ -87,7 +104,6 @@ class Schedule:
         self.plateau_share *= 0.5
         self._set()
 
-    def _set(self) -> None:
-        share = self.plateau_share * learning_rate_share(self.config, self.step, self.total or UNKNOWN_TOTAL)
+    def _set(self, factor: float = 1.0) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * share
+            group["lr"] = self.rate * factor

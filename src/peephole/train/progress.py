@@ -26,6 +26,7 @@ class Progress:
     best_step: int = 0
     since_best: int = 0
     plateau_share: float = 1.0
+    measured: list[float] = field(default_factory=list)  # what decides, of each measurement until the average began
     threads: int = field(default_factory=torch.get_num_threads)
     states: States | None = None
     clipped: int = 0  # steps whose gradient was shortened, of the `unwatched` since the last look inside

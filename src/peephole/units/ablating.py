@@ -59,9 +59,9 @@ def ablated(
         resets = None if window.resets is None else window.resets.repeat(1, count)
         before = [state.repeat(1, count, 1) for state in states]
         with looked_into(model.model.recurrent, copies):
-            logits, _ = model.model(window.inputs.repeat(1, count), before, resets)
+            features, _ = model.model.features(window.inputs.repeat(1, count), before, resets)
         predicted.append(copies.predicted.unflatten(1, (count, rows)).movedim(1, 0))
-        for copy in logits.unflatten(1, (count, rows)).unbind(1):
+        for copy in features.unflatten(1, (count, rows)).unbind(1):
             nats.append(surprise(model, window, copy))
     return Ablated(torch.cat(predicted), torch.stack(nats))
 

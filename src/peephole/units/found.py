@@ -14,9 +14,9 @@ SURE, LEAST = 0.01, 0.3  # p, corrected for the number of properties, and |r| wi
 
 @dataclass(frozen=True)
 class Ablation:
-    """`explained` is R² of the probe on `characters` characters, `loss` what it loses without the unit, `random` what
-    it loses without each of other units, least first; `rise` and `rise_elsewhere` are by how much the divergence rises
-    without the unit, in bits a character, where the property holds (is above its mean) and where not.
+    """`explained` is R² of the probe on `characters` characters (words, pieces), `loss` what it loses without the unit,
+    `random` what it loses without each of other units, least first; `rise` and `rise_elsewhere` are by how much the
+    divergence rises without the unit, in bits a character, where the property holds (is above its mean) and where not.
     """
 
     explained: float
@@ -93,7 +93,7 @@ class Units:
     def verdict(self) -> str:
         """How many properties have a unit, and some of them."""
         sure, reading = self.telling, self.reading
-        text = f"{reading.read:,} held-out characters"
+        text = f"{reading.read:,} held-out {reading.unit}"
         if not sure:
             return f"No unit follows any of {len(self.each)} properties of {text} more than by chance."
         named = ", ".join(f"{unit.follows} by {unit.name} (r {unit.r:+.2f})" for unit in sure[:4])
@@ -122,7 +122,7 @@ class Units:
         """All findings, in JSON's types."""
         return {
             "verdict": self.verdict,
-            "characters": self.reading.read,
+            self.reading.unit: self.reading.read,
             "units": [unit.as_dict() for unit in self.each],
             "left_out": list(self.values.left_out),
         }

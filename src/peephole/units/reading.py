@@ -1,4 +1,4 @@
-"""A net reading held-out text: each character, what it cost, and all states and gates as it read."""
+"""A net reading held-out text: each character or word, what it cost, and all states and gates as it read."""
 
 import math
 from collections.abc import Mapping
@@ -41,15 +41,16 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """`characters[b][t]` is what row b read at step t (of several symbols: the last has it, others are empty), `bits`
-    `[T, B]` what it cost (NaN at the first step), `before[b]` the text of its document before the row, which the net
-    did not read.
+    """`spelled[b][t]` is what row b read at step t: a character (of several symbols: the last has it, others are
+    empty), or a word or piece with the space before it. `bits` `[T, B]` is what it cost (NaN at the first step),
+    `before[b]` the text of its document before the row, which the net did not read. `unit` is what the net reads.
     """
 
-    characters: tuple[tuple[str, ...], ...]
+    spelled: tuple[tuple[str, ...], ...]
     before: tuple[str, ...]
     bits: NDArray[np.float64]
     layers: tuple[Layer, ...]
+    unit: str = "characters"
 
     @property
     def steps(self) -> int:
@@ -59,12 +60,14 @@ class Reading:
     @property
     def rows(self) -> int:
         """B."""
-        return len(self.characters)
+        return len(self.spelled)
 
     @property
     def read(self) -> int:
-        """Characters in all rows."""
-        return sum(len(character) for row in self.characters for character in row)
+        """Characters, words or pieces in all rows."""
+        if self.unit != "characters":
+            return self.steps * self.rows
+        return sum(len(character) for row in self.spelled for character in row)
 
     @property
     def counted(self) -> slice:
@@ -73,7 +76,7 @@ class Reading:
 
     def texts(self) -> tuple[Text, ...]:
         """Each row as a text, with what stands before it."""
-        whole = [before + "".join(row) for before, row in zip(self.before, self.characters, strict=True)]
+        whole = [before + "".join(row) for before, row in zip(self.before, self.spelled, strict=True)]
         syntax = syntax_of("\n".join(whole))
         return tuple(Text.of(text, syntax) for text in whole)
 
@@ -82,7 +85,7 @@ class Reading:
 
         While a character is still being spelled, the one before it counts.
         """
-        ends = np.cumsum([len(character) for character in self.characters[row]])
+        ends = np.cumsum([len(character) for character in self.spelled[row]])
         return values[np.maximum(len(self.before[row]) + ends - 1, 0)]
 
 
@@ -94,13 +97,14 @@ def read_held_out(model: TextModel, steps: int | None = None, rows: int | None =
     """
     window = held_out_window(model, steps, rows)
     with evaluating(model.model), trace(model.model, gradients=False) as seen:
-        logits, _ = model.model(window.inputs, None, window.resets)
+        features, _ = model.model.features(window.inputs, None, window.resets)
     columns = [row.tolist() for row in window.inputs.t()]
     return Reading(
         tuple(tuple(_spelled(model, row)) for row in columns),
         tuple(_before(model, row, len(columns)) for row in range(len(columns))),
-        _bits(model, window, logits),
-        tuple(_layer(layer) for layer in seen.layers),
+        _bits(model, window, features),
+        tuple(_layer(layer) for layer in seen.calls[0].layers),  # a narrower last layer is a net of its own, left out
+        model.tokenizer.unit,
     )
 
 
@@ -133,18 +137,20 @@ def _layer(traced: TracedLayer) -> Layer:
     return Layer(traced.name, state, values | {name: traced.gates[name] for name in traced.gates})
 
 
-def _bits(model: TextModel, window: Window, logits: Tensor) -> NDArray[np.float64]:
+def _bits(model: TextModel, window: Window, features: Tensor) -> NDArray[np.float64]:
     """What each symbol cost when it came, `[T, B]`; nothing is known of the first."""
-    nats = surprise(model, window, logits)
+    nats = surprise(model, window, features)
     first = torch.full_like(nats[:1], math.nan)
     return (torch.cat([first, nats[:-1]]) / math.log(2)).numpy()
 
 
-def surprise(model: TextModel, window: Window, logits: Tensor) -> Tensor:
-    """Surprisal of the symbols that follow, in nats, `[T, B]`, unknown ones priced in full."""
-    logs = logits.double().log_softmax(-1)  # [T, B, V]
-    nats = -logs.gather(-1, window.targets[..., None])[..., 0]
-    return nats + model.unknown_price() * (window.targets == model.tokenizer.unk)
+def surprise(model: TextModel, window: Window, features: Tensor) -> Tensor:
+    """Surprisal of the symbols that follow, in nats, `[T, B]`, unknown characters priced in full.
+
+    `features` `[T, B, ·]` are what the softmax reads: its outputs for all steps at once may take gigabytes.
+    """
+    nats = model.model.softmax.surprisals(features.flatten(0, 1), window.targets.flatten()).view_as(window.targets)
+    return nats.double() + model.unknown_price() * (window.targets == model.tokenizer.unk)
 
 
 def _before(model: TextModel, row: int, rows: int) -> str:
@@ -160,12 +166,19 @@ def _before(model: TextModel, row: int, rows: int) -> str:
 
 
 def _spelled(model: TextModel, symbols: list[int]) -> list[str]:
-    """The text that each symbol completes: a character, or nothing while one is still being spelled."""
+    """The text that each symbol completes: a character, or nothing while one is still being spelled; of words and
+    pieces these, with the space before them.
+    """
     tokenizer = model.tokenizer
+    if tokenizer.unit == "words":
+        space = " " if tokenizer.cut == "spaces" else ""
+        special = {tokenizer.eod: END, tokenizer.unk: " <unk>", tokenizer.eos: "\n"}
+        return [special.get(symbol) or f"{space}{tokenizer.symbols[symbol]}" for symbol in symbols]
     names = {tokenizer.eod: END, tokenizer.unk: BYTE}
     kinds = {symbol: names.get(symbol, tokenizer.symbols[symbol]) for symbol in set(symbols)}
     if all(len(name) == 1 for name in kinds.values()):
         return [kinds[symbol] for symbol in symbols]
     spell = tokenizer.speller()  # some are bytes
-    found = [spell(symbol)[-1:] for symbol in symbols]
+    whole = tokenizer.unit == "pieces"
+    found = [spell(symbol) if whole else spell(symbol)[-1:] for symbol in symbols]
     return [names.get(symbol, text) for symbol, text in zip(symbols, found, strict=True)]

@@ -30,7 +30,7 @@ def stretch(found: Units, unit: Unit, length: int) -> Stretch:
     of_x, of_y, of_both = (each[length:] - each[:-length] for each in sums)
     together = (of_both - of_x * of_y / length) * np.sign(unit.r)  # [start, row]
     start, row = divmod(int(together.argmax()), together.shape[1])
-    breaks = [place for place in range(start, start + length // 3) if reading.characters[half + row][place] == "\n"]
+    breaks = [place for place in range(start, start + length // 3) if reading.spelled[half + row][place] == "\n"]
     if breaks:
         start = breaks[0] + 1
     return Stretch(half + row, start, min(start + length, steps))

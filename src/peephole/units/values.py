@@ -10,8 +10,8 @@ from torch import Tensor
 
 from peephole.errors import InputError
 from peephole.units.patterns import matched, named_pattern
-from peephole.units.properties import PROPERTIES
 from peephole.units.reading import Reading
+from peephole.units.word_properties import properties_for
 
 SURPRISE = "surprise in bits"  # what the character cost the net: no property of the text alone
 FEWEST = 10  # characters of either half of the rows at which a property has to be something else than elsewhere
@@ -27,12 +27,12 @@ class Values:
 
 
 def values_of(reading: Reading, patterns: Sequence[str] = ()) -> Values:
-    """Expressions first, then `PROPERTIES`, then the surprise.
+    """Expressions first, then the properties for what the net reads, then the surprise.
 
     `InputError` for an expression that cannot be used, or holds never or always, in either half of the rows.
     """
-    named = [named_pattern(given) for given in patterns]
-    taken = [*(name for name, _ in named), *(one.name for one in PROPERTIES), SURPRISE]
+    named, properties = [named_pattern(given) for given in patterns], properties_for(reading.unit)
+    taken = [*(name for name, _ in named), *(one.name for one in properties), SURPRISE]
     if len(set(taken)) < len(taken):
         twice = next(name for name in taken if taken.count(name) > 1)
         raise InputError(f"--property names {twice!r} twice; give each a name of its own, as NAME=REGEX")
@@ -43,12 +43,12 @@ def values_of(reading: Reading, patterns: Sequence[str] = ()) -> Values:
         lacking = _lacking(numbers)
         if lacking:
             raise InputError(
-                f"--property {pattern!r} {lacking} of the {reading.read:,} held-out characters that are read, in half "
-                "of the rows or in all; expected one that holds at some and not at others"
+                f"--property {pattern!r} {lacking} of the {reading.read:,} held-out {reading.unit} that are read, in "
+                "half of the rows or in all; expected one that holds at some and not at others"
             )
         names.append(name)
         found.append(numbers)
-    for one in PROPERTIES:
+    for one in properties:
         numbers = _at_steps(reading, [one.values(text) for text in texts])
         lacking = _lacking(numbers)
         if lacking:

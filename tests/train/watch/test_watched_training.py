@@ -16,7 +16,7 @@ from peephole.data.problems.adding import Adding
 from peephole.data.problems.parity import Parity
 from peephole.data.problems.problem import Problem
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.tasks.config import ProblemTask, TextTask
 from peephole.tasks.problem import ProblemModel
@@ -32,7 +32,7 @@ from peephole.train.watch.sequences import WatchedSequences
 
 TRAINING = TrainingConfig(steps=6, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0, watch=2)
 LIMIT = 0.4  # of a gradient's length, which some steps of a training like this exceed
-MODEL = ModelConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.0)
+MODEL = LanguageConfig(layers=2, hidden_size=8, embedding_size=8, dropout=0.0)
 
 Kept = Callable[[Path], dict[str, Any]]
 

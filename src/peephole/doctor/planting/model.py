@@ -19,8 +19,8 @@ from peephole.doctor.planting.plan import HEALTHY, Plan
 from peephole.doctor.planting.tasks import HealthyTask, healthy_task
 from peephole.doctor.settings import flat_settings
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
 from peephole.models.inputs import Numbers
+from peephole.models.language.config import LanguageConfig
 from peephole.models.sequence import SequenceModel
 from peephole.runs.folder import Run
 from peephole.tasks.config import ProblemTask, TextTask
@@ -208,10 +208,11 @@ def _task(healthy: HealthyTask, plan: Plan, planted: Mapping[str, Any]) -> Probl
     cell = planted["changes"].get("cell") or plan.cell or healthy.model.cell
     of_cell = {} if cell == healthy.model.cell else healthy.cells.get(cell, {})
     settings = {**of_cell, **plan.model, **plan.training, "cell": cell, "seed": planted["seed"], **planted["changes"]}
-    net = replace(healthy.model, **_of(ModelConfig, settings))
+    net = replace(healthy.model, **_of(type(healthy.model), settings))
     loop = replace(healthy.training, **_of(type(healthy.training), settings))
     if healthy.problem is None:
         assert isinstance(loop, TrainingConfig)
+        assert isinstance(net, LanguageConfig)
         return TextTask(TextData(), net, loop)
     assert isinstance(loop, SizedTraining)
     return ProblemTask(replace(healthy.problem, **plan.problem), net, loop)

@@ -17,6 +17,7 @@ from peephole.doctor.planting.glass import Glass
 from peephole.doctor.planting.waves import Waves
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.train.config import TrainingConfig
 from peephole.train.curriculum import SizedTraining
 
@@ -43,6 +44,10 @@ def _net(hidden_size: int, **others: Any) -> ModelConfig:
     return ModelConfig(hidden_size=hidden_size, **settings)
 
 
+def _text_net(hidden_size: int) -> LanguageConfig:
+    return LanguageConfig(hidden_size=hidden_size, layers=1, embedding_size=16, dropout=0.0)
+
+
 def _training(steps: int, learning_rate: float, **others: Any) -> SizedTraining:
     settings: dict[str, Any] = {"batch_size": 32, "weight_decay": 0.0, "watch": 50, "threads": 1, **others}
     return SizedTraining(steps=steps, learning_rate=learning_rate, **settings)
@@ -58,7 +63,7 @@ WAVES_CELLS = {"rnn": {"learning_rate": 1e-2}}
 TASKS: dict[str, HealthyTask] = {
     task.name: task
     for task in (
-        HealthyTask("text", None, _net(64), _reading(400, 2e-2), TEXT_CELLS),
+        HealthyTask("text", None, _text_net(64), _reading(400, 2e-2), TEXT_CELLS),
         HealthyTask("parity", Parity(length=12), _net(32, cell="rnn"), _training(300, 1e-2, sizes="all")),
         HealthyTask("addition", Addition(length=10), _net(32, cell="rnn"), _training(300, 1e-2, sizes="all")),
         HealthyTask(
@@ -79,11 +84,11 @@ TASKS: dict[str, HealthyTask] = {
         HealthyTask("temporal-order", TemporalOrder(length=30), _net(32), _training(400, 1e-2), reserved=1),
         HealthyTask("brackets", Brackets(distance=10, depth=2, kinds=2), _net(32), _training(400, 1e-2), reserved=1),
         HealthyTask("waves", Waves(), _net(32), _training(300, 3e-2), WAVES_CELLS, reserved=1),
-        HealthyTask("shakespeare", None, _net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=1),
-        HealthyTask("kernel", None, _net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=1),
+        HealthyTask("shakespeare", None, _text_net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=1),
+        HealthyTask("kernel", None, _text_net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=1),
         HealthyTask("glass", Glass(), _net(32), _training(300, 3e-2), WAVES_CELLS, reserved=2),
         HealthyTask("echo", Echo(), _net(64), _training(400, 1e-2), reserved=2),
-        HealthyTask("wiki", None, _net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=2),
+        HealthyTask("wiki", None, _text_net(64), _reading(400, 2e-2), TEXT_CELLS, reserved=2),
     )
 }
 

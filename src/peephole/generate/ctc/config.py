@@ -23,8 +23,8 @@ class SpeechDecoding:
     # but the blank is above it, which is what makes the search quick.
     least: float = 1e-3
 
-    # What else says which words are likely: a run of `peephole train text`, or a text with an utterance a line, whose
-    # n-grams are counted. None: the sound alone.
+    # What else says which words are likely: a run of `peephole train text`; an ARPA file of n-grams, such as `peephole
+    # ngram --out` writes; or a text with an utterance a line, whose n-grams are counted. None: the sound alone.
     language_model: Path | None = None
 
     # Weight of its log-probabilities beside those of the sound. With 1 a model that does not know what decides does
@@ -36,10 +36,11 @@ class SpeechDecoding:
     # 0.65 % of the words wrong, with 1 0.30 %.
     word_bonus: float = 1.0
 
-    # What the n-grams of a text are of. Words know what goes together; characters spell what they never saw.
+    # What the n-grams of a text are of; an ARPA file says that itself. Words know what goes together; characters spell
+    # what they never saw.
     ngram_units: Literal["words", "characters"] = "words"
 
-    # Length of the longest n-grams. 4 of words, as usual for speech.
+    # Length of the longest n-grams of a text. 4 of words, as usual for speech.
     ngram_order: int = 4
 
     def __post_init__(self) -> None:

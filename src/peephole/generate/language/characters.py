@@ -7,9 +7,11 @@ import numpy as np
 
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
+from peephole.generate.language.arpa.model import PARTING, ArpaModel
 from peephole.generate.language.spelled import END, Spelled, SpelledModel
 from peephole.models.ngram import NGram
 
+LEAST = 1e-12  # probability of anything, so that no text is impossible and can be compared with others
 MOST_KEPT = 1 << 24  # log-probabilities of contexts that were asked before: 128 MB
 
 
@@ -27,6 +29,7 @@ class CharacterNGram(SpelledModel):
         """Use `fit`."""
         super().__init__(tokenizer)
         self._counts = counts
+        self._parting = int(tokenizer.encode(END)[0])
         self._states: dict[tuple[int, ...], Spelled] = {}
 
     @classmethod
@@ -42,33 +45,45 @@ class CharacterNGram(SpelledModel):
         for line in utterances:
             counts.update(line)
         tokenizer = Tokenizer.characters(counts)
-        text = tokenizer.encode("".join(line + END for line in utterances)).astype(np.int64)
-        ends = np.flatnonzero(text == tokenizer.encode(END)[0])
-        begins = np.concatenate([[0], ends[:-1] + 1])
-        # so many beginnings that an utterance begins with a full context
-        text = np.insert(text, np.repeat(begins, order - 1), tokenizer.eod)
+        text = tokenizer.encode("".join(line + END for line in utterances))
         try:
-            return cls(NGram.fit(text, len(tokenizer), order), tokenizer)
+            parting = int(tokenizer.encode(END)[0])
+            return cls(NGram.fit(text, len(tokenizer), order, parting, (tokenizer.eod,)), tokenizer)
         except ValueError as error:
             raise InputError(f"n-grams of characters: {error}") from None
 
+    @classmethod
+    def of(cls, model: ArpaModel) -> "CharacterNGram":
+        """The n-grams of a file whose tokens are characters.
+
+        Raises:
+            InputError: they know of no ends of utterances, or are of words or control characters.
+        """
+        if model.ngram.boundary is None or not model.of_characters:
+            raise InputError("n-grams without </s> or of more than characters; expected those of characters of lines")
+        tokenizer = Tokenizer.characters(dict.fromkeys(model.symbols[PARTING:], 1))
+        if tokenizer.symbols != list(model.symbols):
+            raise InputError("n-grams of control characters; expected those that people write")
+        return cls(model.ngram, tokenizer)
+
     def begin(self) -> Spelled:
         """Before the first character."""
-        return self._state((self.tokenizer.eod,) * (self._counts.order - 1))
+        return self._state((self._parting,) if self._counts.order > 1 else ())
 
     def step(self, states: Sequence[Spelled], symbols: Sequence[int]) -> list[Spelled]:
         """Each state, one character on."""
         kept = self._counts.order - 1
         longer = [(*state.inner, symbol) for state, symbol in zip(states, symbols, strict=True)]
-        return [self._state(context[len(context) - kept :]) for context in longer]
+        return [self._state(context[max(0, len(context) - kept) :]) for context in longer]
 
     def _state(self, context: tuple[int, ...]) -> Spelled:
         found = self._states.get(context)
         if found is None:
             if len(self._states) * len(self.tokenizer) > MOST_KEPT:
                 self._states.clear()
-            shares = self._counts.following(np.array(context))
-            shares[self.tokenizer.eod] = 0.0  # no utterance has a beginning within
+            # Files may leave unknown characters no probability, and those that do leave a text without any.
+            shares = np.maximum(self._counts.following(np.array(context, dtype=np.int64)), LEAST)
+            shares[self.tokenizer.eod] = 0.0  # never comes
             with np.errstate(divide="ignore"):
                 found = Spelled(np.log(shares / shares.sum()), context)
             self._states[context] = found

@@ -28,8 +28,10 @@ class CharacterNet(SpelledModel):
     """
 
     def __init__(self, model: Streaming, tokenizer: Tokenizer) -> None:
-        """Raises `InputError` for a net that is not over the tokenizer's symbols, or has never seen a line end."""
+        """Raises `InputError` for a net that is not over the tokenizer's characters, or has never seen a line end."""
         super().__init__(tokenizer)
+        if tokenizer.kind != "char":
+            raise InputError(f"a language model over {tokenizer.unit}; expected one over characters")
         self._stream: Stream = model.stream(1)
         if self._stream.symbols != len(tokenizer):
             raise InputError(
@@ -41,7 +43,7 @@ class CharacterNet(SpelledModel):
                 "the language model has never seen a line end; expected one trained on a text with an utterance a line"
             )
         end = int(tokenizer.encode(END)[0])
-        self._begin = self._read([tokenizer.eod, end, *_own_utterances(model, tokenizer.eod, end)])
+        self._begin = self._read([tokenizer.eod, end, *own_utterances(model, tokenizer.eod, end, DRAWN)])
 
     def begin(self) -> Spelled:
         """After the line end of another utterance."""
@@ -71,10 +73,13 @@ class CharacterNet(SpelledModel):
         return [Spelled(row, state) for row, state in zip(rows, states.unbind(), strict=True)]
 
 
-def _own_utterances(model: Streaming, eod: int, end: int) -> list[int]:
-    """What a net draws, the same each time, up to its last line end; nothing where it finds none."""
-    writing = Writing(model, [eod, end], Sampling(seed=0), never=[eod])
+def own_utterances(model: Streaming, eod: int, end: int, count: int, never: Sequence[int] = ()) -> list[int]:
+    """What a net draws, `count` symbols and the same each time, up to its last line end; nothing where it finds none.
+
+    Symbols in `never` are not drawn, nor the end of a document.
+    """
+    writing = Writing(model, [eod, end], Sampling(seed=0), never=[eod, *never])
     drawn: list[int] = []
-    while len(drawn) < DRAWN:
-        drawn += writing.take(DRAWN - len(drawn))[:, 0].tolist()
+    while len(drawn) < count:
+        drawn += writing.take(count - len(drawn))[:, 0].tolist()
     return drawn[: len(drawn) - drawn[::-1].index(end)] if end in drawn else []

@@ -65,6 +65,10 @@ class LanguageConfig(ModelConfig):
     # Draw symbols' vectors within so much of zero. None: as --init says.
     embedding_range: float | None = None
 
+    # Where symbols are numbered by falling frequency, as words are, the output begins with Zipf's law in its biases
+    # rather than with all words alike: the first hundred thousand words teach more than what is frequent.
+    zipf_start: bool = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("input_dropout", "embedding_dropout", "output_dropout"):

@@ -34,6 +34,8 @@ class LanguageModel(SequenceModel):
     `targets` `[T, B]` it gives their divergence in place of logits, which are then never held for all steps: a sum in
     nats, of `weights` `[T, B]` where given. While training its gradient, not its value, has what the penalties add.
 
+    `ranked` says that symbols are numbered by falling frequency, so that the softmax can begin with Zipf's law.
+
     Attributes:
         last: the last layer where it is narrower than the others (`config.narrow_last`), else None. Its states follow
             those of `recurrent`.
@@ -42,7 +44,7 @@ class LanguageModel(SequenceModel):
     config: LanguageConfig
     embedding: nn.Embedding
 
-    def __init__(self, symbols: int, config: LanguageConfig) -> None:
+    def __init__(self, symbols: int, config: LanguageConfig, ranked: bool = False) -> None:
         super().__init__(symbols, config)
         self.last: Recurrent | None = None
         if config.narrow_last:
@@ -56,6 +58,8 @@ class LanguageModel(SequenceModel):
         if config.ties(symbols):
             head.weight = self.embedding.weight
         self._begin()
+        if ranked and config.zipf_start:
+            head.begin_with(zipf(symbols))
 
     @torch.no_grad()
     def _begin(self) -> None:
@@ -210,6 +214,16 @@ class LanguageModel(SequenceModel):
 
     def _reason(self) -> str:
         return "a narrower last layer" if self.last is not None else "an adaptive softmax"
+
+
+def zipf(symbols: int) -> Float[Tensor, " symbols"]:
+    """Log-probabilities of symbols by rank, 1 / (rank + 2.7): Zipf's law with Mandelbrot's shift for the most frequent.
+
+    Symbol 0 is the end of a document, which takes the last rank.
+    """
+    ranks = torch.arange(symbols, dtype=torch.float64)
+    ranks[0] = symbols
+    return torch.log_softmax(-(ranks + 2.7).log(), 0)
 
 
 def _packed(states: tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:

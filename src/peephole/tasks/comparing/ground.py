@@ -8,12 +8,22 @@ from typing import Any
 
 from peephole.errors import InputError
 from peephole.runs.folder import Run
+from peephole.tasks.comparing.by_words import alike_by_words
 from peephole.tasks.comparing.record import BUDGETS, Record
 from peephole.train.config import DEFAULT_MINUTES
+
+NEARLY = 0.01  # of the held-out characters by which parts may differ where one run reads words and the other does not
+
+
+def vocabularies_differ(records: Sequence[Record]) -> bool:
+    """Whether runs of text, which may be compared, read it by other tokens."""
+    return records[0].task == "text" and len({_vocabulary(record) for record in records}) > 1
 
 
 def check_comparable(records: Sequence[Record]) -> tuple[str, ...]:
     """Raise `InputError`, one line with the reason, for runs whose numbers mean different things.
+
+    Runs over characters, words and pieces of one text do not, once they are in one unit.
 
     Returns what has to be said of those that can be compared: other budgets, other versions, not at their end.
     """
@@ -26,7 +36,7 @@ def check_comparable(records: Sequence[Record]) -> tuple[str, ...]:
         if other.task != first.task:
             reason = f"one is a run of {first.task}, the other of {other.task}"
         elif texts:
-            reason = texts[0].differs_from(texts[place])
+            reason = texts[0].differs_from(texts[place], alike_by_words(first, other))
         elif "problem" not in first.settings:
             reason = None if _encoding(first) == _encoding(other) else "other data, or another part of it held out"
         else:
@@ -55,11 +65,7 @@ class _Text:
 
     @staticmethod
     def of(record: Record) -> "_Text":
-        run = Run(record.folder)
-        try:
-            vocabulary = hashlib.sha256(run.tokenizer_path.read_bytes()).hexdigest()
-        except OSError:
-            raise InputError(f"{record.name}: has no tokenizer.json; restore it, or leave the run out") from None
+        run, vocabulary = Run(record.folder), _vocabulary(record)
         try:
             told = json.loads((run.data_folder / "corpus.json").read_bytes())["description"]
             files = [file["sha256"] for file in told["files"]]
@@ -68,8 +74,17 @@ class _Text:
             files = parts = None
         return _Text(record.settings["data"], vocabulary, files, parts)
 
-    def differs_from(self, other: "_Text") -> str | None:
-        """Why bits a character of one text are not those of the other; None where they are."""
+    def _nearly_parted_as(self, other: "_Text") -> bool:
+        """Whether both were cut at nearly the same place: a text of words is not cut within a line."""
+        if self.parts is None or other.parts is None:
+            return False
+        (files, cut, separator, sizes), (their_files, their_cut, their_separator, _) = self.parts, other.parts
+        if (files, separator) != (their_files, their_separator) or None in (cut, their_cut):
+            return False
+        return abs(cut - their_cut) <= NEARLY * sizes["held_out"]
+
+    def differs_from(self, other: "_Text", by_words: bool) -> str | None:
+        """Why numbers of one text are not those of the other; None where they are, or where words make them so."""
         if self.files is None or other.files is None:
             if self.settings["files"] != other.settings["files"]:
                 return (
@@ -82,11 +97,22 @@ class _Text:
                 return "another held-out part of the text"
         elif self.files != other.files:
             return "another text"
-        elif self.parts != other.parts:
+        elif self.parts != other.parts and not (by_words and self._nearly_parted_as(other)):
             return "another held-out part of the same text"
         if self.vocabulary != other.vocabulary:
-            return "another vocabulary, so that bits a character mean something else"
+            if not by_words:
+                unit = "bits a character" if self.settings["tokens"] == "char" else "nats a word"
+                return f"another vocabulary, so that {unit} mean something else"
+            if self.files is None or other.files is None:
+                return "other tokens, and the text of one is gone (no data/), so that its words are not counted"
         return None
+
+
+def _vocabulary(record: Record) -> str:
+    try:
+        return hashlib.sha256(Run(record.folder).tokenizer_path.read_bytes()).hexdigest()
+    except OSError:
+        raise InputError(f"{record.name}: has no tokenizer.json; restore it, or leave the run out") from None
 
 
 def _encoding(record: Record) -> dict[str, Any]:

@@ -17,6 +17,7 @@ CARRIED_OUT = {
     *("threads", "checkpoint_seconds", "watch", "tensorboard", "compile", "accelerator"),
     *("backend", "recompute"),
 }
+TOKENS = ("tokens", "words", "vocabulary")  # settings of a text that say what is read of it, and how it is cut
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ def group_records(records: Sequence[Record]) -> tuple[tuple[Group, ...], tuple[s
 
 
 def _identity(record: Record) -> dict[str, Any]:
-    """The settings that make a group, flat; the text or problem is the same for all."""
+    """The settings that make a group, flat; the text or problem is the same for all, but not what its tokens are."""
     settings = record.settings
-    flat = {**settings["model"], **settings["training"], "net": settings.get("net", "recurrent")}
+    tokens = {name: settings["data"][name] for name in TOKENS} if record.task == "text" else {}
+    flat = {**settings["model"], **settings["training"], **tokens, "net": settings.get("net", "recurrent")}
     return {name: value for name, value in flat.items() if name != "seed" and name not in CARRIED_OUT}
 
 

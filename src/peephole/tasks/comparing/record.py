@@ -18,6 +18,8 @@ from peephole.train.checkpoint import find_checkpoint, read_checkpoint
 
 Task = TextTask | ProblemTask | ExamplesTask
 BUDGETS = ("steps", "epochs", "minutes")
+CHARACTERS, BY_WORDS = "bits a character", "nats a word"
+OF_TEXT = {"char": CHARACTERS, "word": BY_WORDS, "bpe": "nats a piece"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Record:
     """A run that was measured at least once.
 
     `held_out` and `right` are those of the weights that the run keeps: the best, or with `keep="last"` the last.
-    Divergences are in `unit`: bits a character of text, nats or squared error an answer of a problem. `total` are the
+    Divergences are in `unit`: bits a character of text, nats a word or piece; nats or squared error an answer of a
+    problem. `total` are the
     steps of the budget, None where they are not known; `parameters` likewise.
     """
 
@@ -71,7 +74,7 @@ class Record:
 def unit_of(task: Task) -> str:
     """What held-out divergences are counted in."""
     if isinstance(task, TextTask):
-        return "bits a character"
+        return OF_TEXT[task.data.tokens]
     if isinstance(task, ExamplesTask):
         return task.unit
     return "squared error" if task.problem.valued else "nats"
@@ -79,13 +82,13 @@ def unit_of(task: Task) -> str:
 
 def in_unit(nats: float, unit: str) -> float:
     """A divergence of the history in the unit of its task."""
-    return nats / math.log(2) if unit == "bits a character" else nats
+    return nats / math.log(2) if unit == CHARACTERS else nats
 
 
 def number(value: float, unit: str, signed: bool = False) -> str:
     """A divergence as it is written: of text with four decimals, else with three digits, whatever its size."""
     sign = "+" if signed else ""
-    return f"{value:{sign}.4f}" if unit == "bits a character" else f"{value:{sign}.3g}"
+    return f"{value:{sign}.4f}" if unit in OF_TEXT.values() else f"{value:{sign}.3g}"
 
 
 def read_record(folder: Path) -> Record:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peephole.errors import InputError
+from peephole.tasks.comparing.by_words import in_words
 from peephole.tasks.comparing.curves import Over, plot_curves
-from peephole.tasks.comparing.ground import check_comparable
+from peephole.tasks.comparing.ground import check_comparable, vocabularies_differ
 from peephole.tasks.comparing.groups import Group, group_records
 from peephole.tasks.comparing.record import number, read_record, renamed
 from peephole.tasks.comparing.significance import Difference, differences
@@ -125,7 +126,7 @@ def compare(folders: Sequence[Path | str], optional: Sequence[Path | str] = ()) 
 
     Raises:
         InputError: fewer than two runs, one that is given twice or has no measurement, or runs whose numbers mean
-            different things: another task, problem, text, held-out part or vocabulary.
+            different things: another task, problem, text, held-out part or vocabulary of characters or of words.
     """
     given = [Path(folder) for folder in folders]
     twice = {path.resolve() for path in given}
@@ -144,6 +145,11 @@ def compare(folders: Sequence[Path | str], optional: Sequence[Path | str] = ()) 
         raise InputError(f"{len(records)} of the runs can be compared; {left_out[0]}")
     records = renamed(records)
     warnings = check_comparable(records)
+    if vocabularies_differ(records):
+        found_words = in_words(records)
+        if found_words is None:
+            raise InputError("runs over other tokens, and one was trained before words were counted; train it anew")
+        records, warnings = found_words[0], (*found_words[1], *warnings)
     groups, repeated = group_records(records)
     best, *others = groups
     paired = [group.seeds == best.seeds for group in others]

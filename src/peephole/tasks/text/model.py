@@ -3,7 +3,6 @@
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,49 +14,42 @@ from torch import Tensor
 
 from peephole import divergence
 from peephole._native.decoding import refusal as decoder_refusal
-from peephole.data.corpus import TextCorpus, open_corpus, prepare
+from peephole.data.corpus import Part, TextCorpus, open_corpus, prepare
 from peephole.data.lanes import Lanes, Window
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
 from peephole.generate.beam import search
 from peephole.generate.config import Sampling
 from peephole.generate.sampling import Writing
-from peephole.generate.scoring import Pieces, surprisals
-from peephole.models.sequence import SequenceModel
+from peephole.generate.scoring import Pieces, reads_through, surprisals
+from peephole.models.language.model import LanguageModel
+from peephole.models.softmax import AdaptiveSoftmax, SampledSoftmax
 from peephole.nn.explanation import explain_backend
 from peephole.runs.folder import Run, process_rank
 from peephole.streams.snapshot import Snapshot, Streaming
 from peephole.streams.stream import Stream
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.tasks.model import TaskModel, load_weights
+from peephole.tasks.text.answering import Prediction, Scored, distribution, encoded_prime, predictions
+from peephole.tasks.text.ending import Ending
 from peephole.tasks.text.objective import TextObjective
-from peephole.tasks.text.writing import spell
+from peephole.tasks.text.writing import spell, speller_after
+from peephole.tasks.text.written import tokens_in
 from peephole.train.checkpoint import find_checkpoint
 from peephole.train.machine import check_machine
 from peephole.writing import write_whole
 
 CODE_POINTS = 1_112_064  # of Unicode, what an unknown character could have been
+FEW_DOCUMENTS = 100  # of which a net does not learn how one begins
 EXAMINED_STEPS = 200  # of each sequence that the stability laboratory looks at
 
-PREDICTED_TOGETHER = 256  # characters: those that come at once are read at once, and answered soon
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """One symbol as it came: its surprisal in nats, and the log-probabilities `[V]` of what comes after it."""
-
-    symbol: str
-    surprisal: float
-    following: Tensor
-
-
-class TextModel(TaskModel[SequenceModel]):
+class TextModel(TaskModel[LanguageModel]):
     """A trained (or half-trained) language model with its vocabulary and its run folder."""
 
-    unit = "characters"
-
-    def __init__(self, run: Run, task: TextTask, tokenizer: Tokenizer, model: SequenceModel) -> None:
+    def __init__(self, run: Run, task: TextTask, tokenizer: Tokenizer, model: LanguageModel) -> None:
         self.run, self.task, self.tokenizer, self.model = run, task, tokenizer, model
+        self.unit = tokenizer.unit  # pyright: ignore[reportAttributeAccessIssue]
         self._snapshots: dict[str, tuple[object, Snapshot]] = {}
 
     @classmethod
@@ -144,9 +136,9 @@ class TextModel(TaskModel[SequenceModel]):
         return batch, lambda logits: divergence.kl(logits, targets)
 
     def objective(self) -> TextObjective:
-        return TextObjective(self.corpus, self.task.training, self.model.recurrent.noise.any)
+        return TextObjective(self.corpus, self.task.training, noisy=self.model.recurrent.noise.any)
 
-    def net_before(self) -> SequenceModel:
+    def net_before(self) -> LanguageModel:
         with torch.random.fork_rng(devices=()):
             return _new_model(self.task, self.tokenizer)
 
@@ -154,95 +146,147 @@ class TextModel(TaskModel[SequenceModel]):
         self.run.write_config("text", settings_of(self.task))
 
     def describe(self) -> list[str]:
-        corpus = self.corpus
+        corpus, unit = self.corpus, self.unit
         count = sum(parameter.numel() for parameter in self.model.parameters())
-        train, held_out = corpus.train.characters, corpus.held_out.characters
+        train, held_out = self._size(corpus.train), self._size(corpus.held_out)
         return [
-            f"{train:,} characters to train on, {held_out:,} held out, {len(self.tokenizer)} symbols",
+            f"{train:,} {unit} to train on, {held_out:,} held out, {len(self.tokenizer):,} symbols",
             f"{self.kind}, {count:,} parameters",
         ]
 
+    def _size(self, part: Part) -> int:
+        """Of a part, in the unit of the run."""
+        return part.characters if self.unit == "characters" else len(part.tokens)
+
     @property
     def kind(self) -> str:
-        config = self.model.config
-        return f"{config.spec.code} {config.layers}×{config.hidden_size}"
+        config, head = self.model.config, self.model.head
+        said = f"{config.spec.code} {config.layers}×{config.hidden_size}"
+        tied = ", tied" if head.weight is self.model.embedding.weight else ""
+        kinds = {SampledSoftmax: ", sampled softmax", AdaptiveSoftmax: ", adaptive softmax"}
+        return f"{said}{tied}{kinds.get(type(head), '')}"
 
     def show(self, measured: dict[str, Any]) -> str:
+        """In nats and bits; of words and pieces, of which there are many, as perplexity."""
+        nats, one = measured["held_out" if "held_out" in measured else "divergence"], self.unit[:-1]
+        characters = self.unit == "characters"
+        worth = f"{nats / math.log(2):.4f} bits a {one}" if characters else f"perplexity {math.exp(min(nats, 700)):.2f}"
         if "held_out" in measured:
-            nats = measured["held_out"]
-            return f"held out {nats:.4f} nats, {nats / math.log(2):.4f} bits a character"
-        nats = measured["divergence"]
-        return f"{nats:.3f} nats {nats / math.log(2):.3f} bits"
+            return f"held out {nats:.4f} nats, {worth}"
+        return f"{nats:.3f} nats {nats / math.log(2):.3f} bits" if characters else f"{nats:.3f} nats {worth}"
 
-    def encode_prime(self, prime: str) -> list[int]:
-        """`<eod>` and the symbols of `prime`. `InputError` names the characters that training never saw."""
-        unknown = self.tokenizer.unknown_characters(prime)
-        if unknown:
-            named = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in list(unknown)[:5])
-            raise InputError(f"the prime holds characters that training never saw: {named}; leave them out")
-        return [self.tokenizer.eod, *self.tokenizer.encode(prime).tolist()]
+    def encode_prime(self, prime: str, unknown: bool = False) -> list[int]:
+        """`<eod>` and the tokens of `prime`, cut as the text was; what training never saw is `<unk>` if `unknown`.
+
+        Of words a line end may stand between them.
+
+        `InputError` names the characters or words that training never saw otherwise.
+        """
+        return [*self._beginning, *encoded_prime(self.tokenizer, prime, unknown)]
+
+    @cached_property
+    def _beginning(self) -> list[int]:
+        """What a text that is written begins after: `<eod>`; of words a line end too where training had few documents.
+
+        A net that has hardly seen how one begins expects anything: of WikiText's words, which have one beginning, the
+        first of a line cost 8.3 nats after `<eod>` alone and 5.0 after both.
+        """
+        tokenizer = self.tokenizer
+        try:
+            few = self.corpus.train.documents < FEW_DOCUMENTS
+        except InputError:  # the text is gone
+            few = True
+        return [tokenizer.eod] if tokenizer.eos is None or not few else [tokenizer.eod, tokenizer.eos]
 
     def write(
         self,
         prime: str = "",
-        length: int = 500,
+        length: int | None = None,
         how: Sampling | None = None,
         streams: int = 1,
         stop: str | None = None,
         weights: str = "float32",
+        sentences: int | None = None,
+        cut: bool = False,
+        unknown: bool = False,
     ) -> Iterator[tuple[int, str]]:
-        """Texts as they are written: pairs of (stream, further text). A text ends at `length` characters, where the
-        model draws the end of a document, or before `stop`. `weights`: float32, bfloat16 or int8.
-        """
-        if length < 1 or streams < 1:
-            raise InputError(f"--length is {length} and --count is {streams}; expected at least 1 of each")
-        if stop == "":
-            raise InputError("--stop is empty; expected the string at which to end")
-        eod, unknown = self.tokenizer.eod, self.tokenizer.unk
-        prime_symbols = self.encode_prime(prime)
-        writing = Writing(self._streaming(weights), prime_symbols, how or Sampling(), streams, [unknown], eod)
-        return spell(writing, self.tokenizer, length, stop)
+        """Texts as they are written: pairs of (stream, further text), words with the space before them.
 
-    def sample(self, prime: str = "", length: int = 500, stop: str | None = None, **how: Any) -> str:
+        A text ends after `length` tokens (`tasks.text.ending` has the usual lengths), of words and pieces where its
+        sentence ends unless `cut`; or after `sentences`; and where the model draws the end of a document, or before
+        `stop`. `weights`: float32, bfloat16 or int8. `unknown`: words of the prime that training never saw are `<unk>`,
+        which is never drawn.
+        """
+        if streams < 1:
+            raise InputError(f"--count is {streams}; expected at least 1")
+        ending, tokenizer = Ending(length, sentences, cut, stop), self.tokenizer
+        symbols = self.encode_prime(prime, unknown)
+        never, how = [tokenizer.unk], how or Sampling()
+        writing = Writing(self._streaming(weights), symbols, how, streams, never, tokenizer.eod)
+        return spell(writing, tokenizer, ending, symbols)
+
+    def sample(self, prime: str = "", length: int | None = None, stop: str | None = None, **how: Any) -> str:
         """One text, without the prime; `how` are the fields of `Sampling`."""
         return "".join(text for _, text in self.write(prime, length, Sampling(**how), 1, stop))
 
     def likeliest(
-        self, prime: str = "", length: int = 100, beams: int = 4, weights: str = "float32"
+        self,
+        prime: str = "",
+        length: int = 100,
+        beams: int = 4,
+        weights: str = "float32",
+        sentence: bool = False,
+        unknown: bool = False,
     ) -> list[tuple[str, float]]:
-        """The likeliest texts that beam search finds after `prime`, without it: (text, log-probability in nats)."""
-        eod, unknown = self.tokenizer.eod, self.tokenizer.unk
-        found = search(self._streaming(weights), self.encode_prime(prime), length, beams, eod, [unknown])
+        """The likeliest texts that beam search finds after `prime`, without it: (text, log-probability in nats).
+
+        With `sentence` a text ends where its sentence may, before `length` tokens if it does.
+        """
+        tokenizer, symbols = self.tokenizer, self.encode_prime(prime, unknown)
+        ends = [tokenizer.eod]
+        if sentence:
+            ends += [symbol for symbol in range(len(tokenizer)) if tokenizer.ends_sentence(symbol)]
+        found = search(self._streaming(weights), symbols, length, beams, ends, [tokenizer.unk])
         texts: list[tuple[str, float]] = []
         for beam in found:
-            symbols = beam.symbols[:-1] if beam.ended else beam.symbols
-            spell = self.tokenizer.speller()
-            texts.append(("".join(map(spell, [*symbols, None])), beam.log_probability))
+            spell = speller_after(tokenizer, symbols)
+            said = [None if symbol == tokenizer.eod else symbol for symbol in (*beam.symbols, tokenizer.eod)]
+            text = "".join(map(spell, said))
+            texts.append((text.rstrip("\n") if sentence else text, beam.log_probability))
         return texts
 
-    def next(self, prime: str, weights: str = "float32") -> list[tuple[str, float]]:
+    def next(self, prime: str, weights: str = "float32", unknown: bool = False) -> list[tuple[str, float]]:
         """The distribution of the symbol after `prime`: (symbol, probability), likeliest first."""
-        stream = self.stream(weights=weights)
-        logs = stream.read(torch.tensor(self.encode_prime(prime))[:, None], last=True)[0]
-        order = logs.argsort(descending=True, stable=True).tolist()
-        return [(self.tokenizer.symbols[index], math.exp(float(logs[index]))) for index in order]
+        return distribution(self.stream(weights=weights), self.tokenizer, self.encode_prime(prime, unknown))
 
     def score(self, text: str, weights: str = "float32") -> NDArray[np.float64]:
         """Surprisal in nats of each token of `text` as one document, then of its end: `[tokens + 1]`.
 
         A character that training never saw costs what `<unk>` costs and which of all other characters it is.
         """
-        eod = np.array([self.tokenizer.eod], dtype=self.tokenizer.dtype)
-        tokens = np.concatenate([eod, self.tokenizer.encode(text), eod])
-        return self.price(tokens, Pieces(length=None), weights=weights)
+        return self._score(self.tokenizer.encode(text), weights)
 
     def score_characters(self, text: str, weights: str = "float32") -> NDArray[np.float64]:
-        """Surprisal in nats of each character of `text`, `[characters]`; of several tokens, their sum."""
+        """Surprisal in nats of each character of `text`, `[characters]`; of several tokens, their sum.
+
+        `InputError` for a run over words or pieces, whose tokens have no price a character: see `score_tokens`.
+        """
+        if self.unit != "characters":
+            raise InputError(f"a run over {self.unit} scores no characters; use score_tokens")
         values = self.score(text, weights)[:-1]
         if len(values) == len(text):
             return values
         starts = np.cumsum([0, *(len(self.tokenizer.encode(character)) for character in text[:-1])])
         return np.add.reduceat(values, starts)
+
+    def score_tokens(self, text: str, weights: str = "float32") -> Scored:
+        """Each token of `text` as it stands there, with its surprisal, as one document."""
+        ids, written = tokens_in(self.tokenizer, text)
+        return Scored.of(written, self._score(ids, weights)[:-1], ids != self.tokenizer.unk)
+
+    def _score(self, ids: NDArray[np.unsignedinteger], weights: str) -> NDArray[np.float64]:
+        eod = np.array([self.tokenizer.eod], dtype=self.tokenizer.dtype)
+        return self.price(np.concatenate([eod, ids, eod]), Pieces(length=None), weights=weights)
 
     def price(
         self,
@@ -252,33 +296,27 @@ class TextModel(TaskModel[SequenceModel]):
         weights: str = "float32",
     ) -> NDArray[np.float64]:
         """Surprisal in nats of `tokens[1:]`, unknown characters priced in full."""
-        values = surprisals(self._streaming(weights), tokens, self.tokenizer.eod, pieces or Pieces(), limit)
+        whole = weights == "float32" and reads_through(self.model)
+        reader = self.model if whole else self._streaming(weights)
+        values = surprisals(reader, tokens, self.tokenizer.eod, pieces or Pieces(), limit)
         if limit is None:
             values = values + self.unknown_price() * (tokens[1:] == self.tokenizer.unk)
         return values
 
     def predict(self, texts: Iterable[str], weights: str = "float32") -> Iterator[list[Prediction]]:
-        """A document that comes in parts: what the model expected of each character, and what it expects next.
+        """A document that comes in parts: what the model expected of each token, and what it expects next.
 
-        A list a part, in constant memory however long the document is.
+        A list for each few tokens that are whole, a word once its end has come; in constant memory however long the
+        document is.
         """
-        stream = self.stream(weights=weights)
-        before = stream.step(torch.tensor([self.tokenizer.eod]))
-        for text in texts:
-            found: list[Prediction] = []
-            symbols = torch.from_numpy(self.tokenizer.encode(text).astype(np.int64))
-            for part in symbols.split(PREDICTED_TOGETHER):
-                logs = stream.read(part[:, None])[:, 0]
-                surprise = -torch.cat([before, logs[:-1]]).gather(1, part[:, None])[:, 0]
-                surprise += self.unknown_price() * (part == self.tokenizer.unk)
-                came = [self.tokenizer.symbols[symbol] for symbol in part.tolist()]
-                found += map(Prediction, came, surprise.tolist(), logs)
-                before = logs[-1:]
-            yield found
+        return predictions(self.stream(weights=weights), self.tokenizer, texts, self.unknown_price())
 
     def unknown_price(self) -> float:
-        """Nats to say which of all unknown characters one is."""
-        return math.log(CODE_POINTS - len(self.tokenizer))
+        """Nats to say which of all unknown characters one is; none for words, of which no one knows how many there are.
+
+        So the perplexity of words is that of a closed vocabulary, as it is published.
+        """
+        return math.log(CODE_POINTS - len(self.tokenizer)) if self.unit == "characters" else 0.0
 
     def snapshot(self, weights: str = "float32") -> Snapshot:
         """The model packed for streaming, as it is now; kept until a weight changes."""
@@ -295,15 +333,15 @@ class TextModel(TaskModel[SequenceModel]):
     def _streaming(self, weights: str) -> Streaming:
         """The snapshot, or the model where no compiled decoder runs it."""
         device = self.model.head.weight.device
-        can = device.type == "cpu" and decoder_refusal(self.model.recurrent.spec) is None
+        can = self.model.packs and device.type == "cpu" and decoder_refusal(self.model.recurrent.spec) is None
         if can or weights != "float32":
             return self.snapshot(weights)
         return self.model
 
 
-def _new_model(task: TextTask, tokenizer: Tokenizer) -> SequenceModel:
+def _new_model(task: TextTask, tokenizer: Tokenizer) -> LanguageModel:
     torch.manual_seed(task.training.seed)
-    return SequenceModel(len(tokenizer), task.model)
+    return LanguageModel(len(tokenizer), task.model, ranked=tokenizer.kind == "word")
 
 
 def _read_again(run: Run, task: TextTask) -> None:
