@@ -5,6 +5,7 @@ there already is not trained again. The table of `docs/results.md` is what this 
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -34,12 +35,12 @@ class Case:
 
 WORDS = "text {data}/wikitext-2 --tokens word --preset laptop"
 CASES = (
-    Case("laptop", WORDS, ("--dynamic", "--cache 2000")),
+    Case("laptop", WORDS, ("--cache 2000", "--dynamic --limit 20000")),
     Case("zaremba-small", "text {parent}/wikitext-2-cut --tokens word --preset zaremba-small"),
     Case("linux", "text {parent}/linux --layers 2 --hidden-size 256 --minutes 15"),
-    Case("full", f"{WORDS} --softmax full --minutes 10"),
-    Case("sampled", f"{WORDS} --softmax sampled --minutes 10"),
-    Case("adaptive", f"{WORDS} --softmax adaptive --minutes 10"),
+    Case("full", f"{WORDS} --softmax full --minutes 10 --threads 1"),
+    Case("sampled", f"{WORDS} --softmax sampled --minutes 10 --threads 1"),
+    Case("adaptive", f"{WORDS} --softmax adaptive --minutes 10 --threads 1"),
 )
 
 
@@ -110,13 +111,28 @@ def rows(case: Case, parent: Path) -> list[str]:
     last = json.loads((case.folder(parent) / "history.jsonl").read_text().splitlines()[-1])
     shown = " ".join(word.rsplit("/", 1)[-1] if word.startswith("{") else word for word in case.train.split())
     cost = f"{last['step']:,} steps; {last['seconds'] / 60:.1f} min"
-    lines = [f"| `train {shown}` | {cost} | {_worth(evaluated(case, parent))} |"]
-    lines += [f"| `eval {also}` | | {_worth(evaluated(case, parent, also))} |" for also in case.also]
+    found = evaluated(case, parent)
+    lines = [f"| `train {shown}` | {cost} | {_worth(found, found)} | {_counted(found)} |"]
+    for also in case.also:
+        found = evaluated(case, parent, also)
+        lines += [f"| `eval {also}`: {one['name']} | | {_worth(found, one)} | |" for one in found["adapted"]]
     return lines
 
 
-def _worth(found: dict[str, Any]) -> str:
-    raise NotImplementedError(found)
+def _worth(found: dict[str, Any], paid: dict[str, Any]) -> str:
+    if found["unit"] == "characters":
+        bits = paid["bits_per_character"]
+        return f"{bits * math.log(2):.4f} nats, {bits:.4f} bits a character"
+    return f"perplexity {paid['perplexity']:.2f}"
+
+
+def _counted(found: dict[str, Any]) -> str:
+    """What n-grams pay that learnt from the same text, and the best mixture."""
+    if found["unit"] == "characters":
+        return f"5-gram {found['baselines']['5-gram']:.4f} bits, xz {found['baselines']['xz']:.4f}"
+    mixture = (found["against_ngrams"] or {}).get("mixture")
+    mixed = "" if mixture is None else f"; mixed {math.exp(mixture['nats']):.2f}"
+    return f"5-gram {found['baseline_perplexities']['5-gram']:.2f}{mixed}"
 
 
 def main(words: list[str]) -> None:
@@ -134,7 +150,7 @@ def main(words: list[str]) -> None:
     for case in CASES:
         if not names or case.name in names:
             train(case, parent)
-    print("| trained by | cost | on the test part |\n" + "| --- " * 3 + "|")
+    print("| trained by | cost | on the test part | n-grams there |\n" + "| --- " * 4 + "|")
     print("\n".join(chain.from_iterable(rows(case, parent) for case in CASES)))
 
 
