@@ -14,7 +14,7 @@ TRAIN = """
 import sys, threading, time
 from pathlib import Path
 from peephole.data.config import TextData
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
@@ -32,7 +32,7 @@ def watch():
 
 threading.Thread(target=watch, daemon=True).start()
 training = TrainingConfig(steps=60, threads=2, evaluate_every=30)
-task = TextTask(TextData((Path(sys.argv[1]),)), ModelConfig(hidden_size=128, embedding_size=128), training)
+task = TextTask(TextData((Path(sys.argv[1]),)), LanguageConfig(hidden_size=128, embedding_size=128), training)
 TextModel.create(task, Path(sys.argv[2])).fit()
 print(peak)
 """

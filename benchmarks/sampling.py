@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from peephole.data.config import TextData
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
@@ -58,7 +58,7 @@ def measure(text: Path, length: int, hidden: int, layers: int, threads: int, rou
         run, script = Path(folder) / "run", Path(folder) / "loop.py"
         script.write_text(LOOP)
         training = TrainingConfig(steps=steps, threads=threads, evaluate_every=10**9, keep="last")
-        sizes = ModelConfig(hidden_size=hidden, embedding_size=hidden, layers=layers, dropout=0.0)
+        sizes = LanguageConfig(hidden_size=hidden, embedding_size=hidden, layers=layers, dropout=0.0)
         task = TextTask(TextData((text,)), sizes, training)
         model = TextModel.create(task, run)
         model.fit()

@@ -10,7 +10,7 @@ import handwritten
 import torch
 
 from peephole.data.config import TextData
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
@@ -54,7 +54,7 @@ def measure(text: Path, rounds: int, hidden: int, layers: int, batch: int, windo
             evaluate_every=10**9,
             checkpoint_seconds=1e9,
         )
-        sizes = ModelConfig(hidden_size=hidden, embedding_size=hidden, layers=layers, dropout=0.2)
+        sizes = LanguageConfig(hidden_size=hidden, embedding_size=hidden, layers=layers, dropout=0.2)
         model = TextModel.create(TextTask(TextData((text,)), sizes, training), Path(folder) / "run")
         tokens = torch.from_numpy(model.corpus.train.tokens.astype("int64"))
         peer = handwritten.train(tokens, len(model.tokenizer), hidden, layers, batch, window, 0.2)

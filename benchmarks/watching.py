@@ -19,7 +19,7 @@ ONE = "one"
 def train(steps: int, watch: int) -> dict[str, float]:
     """Train the demo's net in this process."""
     from peephole.data.config import TextData
-    from peephole.models.config import ModelConfig
+    from peephole.models.language.config import LanguageConfig
     from peephole.tasks.config import TextTask
     from peephole.tasks.text.model import TextModel
     from peephole.train.config import TrainingConfig
@@ -37,7 +37,7 @@ def train(steps: int, watch: int) -> dict[str, float]:
     Watcher.row = row
     with tempfile.TemporaryDirectory() as folder:
         training = TrainingConfig(steps=steps, watch=watch, precision="auto")
-        model = TextModel.create(TextTask(TextData(), ModelConfig(dropout=0.0), training), Path(folder) / "run")
+        model = TextModel.create(TextTask(TextData(), LanguageConfig(dropout=0.0), training), Path(folder) / "run")
         began, processor = time.monotonic(), time.process_time()
         model.fit()
         return {

@@ -18,6 +18,7 @@ from peephole.data.config import TextData
 from peephole.data.problems.parity import Parity
 from peephole.errors import InputError
 from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks import problem_objective
 from peephole.tasks.config import ProblemTask, TextTask
 from peephole.tasks.presets import PRESETS
@@ -78,7 +79,7 @@ def test_it_prints_writes_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_the_command_of_any_settings() -> None:
     text = TextTask(
         TextData(files=(Path("/a b.txt"),), suffixes=(".txt", ".md"), separator="\n\n"),
-        ModelConfig(cell="gru", reset="before", bias=False, forget_bias=None, dropout=0.25),
+        LanguageConfig(cell="gru", reset="before", bias=False, forget_bias=None, dropout=0.25),
         TrainingConfig(minutes=3.0, clip_norm=None, carry=False, learning_rate=0.1 + 0.2, batch_size=3),
     )
     words = shlex.split(train_command("text", text, 77))

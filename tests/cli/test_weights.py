@@ -72,7 +72,7 @@ def test_the_likeliest_text(trained: Path, cli: Cli) -> None:
         (["--beams", 2, "--count", 3], "no more texts than beams"),
         (["--beams", 2, "--temperature", 0.5], "--beams searches and draws nothing"),
         (["--beams", 2, "--stop", "x"], "--beams searches and draws nothing"),
-        (["--beams", 2, "--length", 0], "expected at least 1 of each"),
+        (["--beams", 2, "--length", 0], "--length is 0; expected at least 1"),
     ],
 )
 def test_searches_that_cannot_be_are_refused(trained: Path, cli: Cli, words: list[Any], said: str) -> None:

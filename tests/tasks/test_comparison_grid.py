@@ -140,9 +140,9 @@ def test_folders_that_hold_something_else(tmp_path: Path) -> None:
     several = dataclasses.replace(TASK, training=dataclasses.replace(TRAINING, devices=2))
     with pytest.raises(InputError, match="--devices is 2; expected 1"):
         compare_cells(several, entries, 1, tmp_path / "new")
-    missing = TextTask(dataclasses.replace(TextTask().data, files=(tmp_path / "none.txt",)), MODEL)
+    missing = TextTask(dataclasses.replace(TextTask().data, files=(tmp_path / "none.txt",)))
     with pytest.raises(InputError, match=r"none\.txt"):
-        compare_cells(missing, entries, 1, tmp_path / "deep" / "new")
+        compare_cells(missing, read_cells("rnn,gru", missing.model), 1, tmp_path / "deep" / "new")
     assert not (tmp_path / "deep").exists()  # and the command that was mended can use it
     wide = dataclasses.replace(TASK, model=dataclasses.replace(MODEL, hidden_size=5))
     ProblemModel.create(wide, tmp_path / "out" / "rnn-seed-0")

@@ -225,7 +225,7 @@ def test_what_cannot_be_begun(tmp_path: Path) -> None:
         sweep(TASK, SPACE, 2, run)
     with pytest.raises(InputError, match="--trials is 0"):
         sweep(TASK, SPACE, 0, tmp_path / "new")
-    missing = TextTask(dataclasses.replace(TextTask().data, files=(tmp_path / "none.txt",)), MODEL)
+    missing = TextTask(dataclasses.replace(TextTask().data, files=(tmp_path / "none.txt",)))
     with pytest.raises(InputError, match=r"none\.txt"):
         sweep(missing, SPACE, 2, tmp_path / "new")
     assert not (tmp_path / "new").exists()

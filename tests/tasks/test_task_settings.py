@@ -8,7 +8,7 @@ import pytest
 
 from peephole.data.config import TextData
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.spec import CellSpec
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.train.config import TrainingConfig
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 WHERE = Path("config.json")
 TASK = TextTask(
     TextData((Path("/a.txt"), Path("/b")), suffixes=(".txt",), separator="\n", held_out=0.25),
-    ModelConfig(cell="gru", forget_bias=None),
+    LanguageConfig(cell="gru", forget_bias=None),
     TrainingConfig(steps=7, clip_norm=None, carry=False),
 )
 
@@ -63,9 +63,8 @@ def test_settings_of_runs_from_before_there_were_variants() -> None:
     model = task_from(settings, WHERE).model
     assert model.spec == CellSpec("rnn", nonlinearity="relu")
     assert {name: getattr(model, name) for name in old} == old
-    defaults = ModelConfig()
-    for name, value in through_json(TextTask(model=model))["model"].items():
-        assert value == (old[name] if name in old else getattr(defaults, name))
+    defaults = through_json(TextTask())["model"]
+    assert through_json(TextTask(model=model))["model"] == {**defaults, **old}
     for cell in ("lstm", "gru"):
         settings["model"] = {**old, "cell": cell, "nonlinearity": "tanh", "init": "torch"}
         assert task_from(settings, WHERE).model.spec == CellSpec(cell)
@@ -74,14 +73,16 @@ def test_settings_of_runs_from_before_there_were_variants() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        ModelConfig(variant="NFG", learned_states=True, proj_size=4),
-        ModelConfig(peephole="full", candidate_peephole=True, coupled=True),
-        ModelConfig(cell="rnn", taps=3, residual="full", layer_norm=True, bias=False, forget_bias=None),
-        ModelConfig(cell="gru", reset="before", update="writes", zoneout=0.1, recurrent_dropout=0.2, weight_drop=0.3),
-        ModelConfig(variant="FGR", zoneout_cell=0.5, input_activation=False),
+        LanguageConfig(variant="NFG", learned_states=True, proj_size=4),
+        LanguageConfig(peephole="full", candidate_peephole=True, coupled=True),
+        LanguageConfig(cell="rnn", taps=3, residual="full", layer_norm=True, bias=False, forget_bias=None),
+        LanguageConfig(
+            cell="gru", reset="before", update="writes", zoneout=0.1, recurrent_dropout=0.2, weight_drop=0.3
+        ),
+        LanguageConfig(variant="FGR", zoneout_cell=0.5, input_activation=False),
     ],
 )
-def test_settings_of_variants_come_back(model: ModelConfig) -> None:
+def test_settings_of_variants_come_back(model: LanguageConfig) -> None:
     task = TextTask(model=model)
     again = task_from(through_json(task), WHERE)
     assert again == task
@@ -89,13 +90,13 @@ def test_settings_of_variants_come_back(model: ModelConfig) -> None:
 
 
 def test_a_preset_and_the_switches_beside_it() -> None:
-    assert ModelConfig(variant="NFG").spec == CellSpec("lstm", peephole="diagonal", forget_gate=False)
-    assert ModelConfig(variant="NFG", peephole="full").spec == CellSpec("lstm", peephole="full", forget_gate=False)
-    assert ModelConfig(variant="V", bias=False).spec == CellSpec("lstm", peephole="diagonal", bias=False)
-    assert ModelConfig(variant="NP").spec == ModelConfig().spec == CellSpec("lstm")
-    assert ModelConfig(variant="NFG").start["forget_bias"] is None
-    assert ModelConfig(variant="CIFG").start["forget_bias"] == 1.0
-    assert ModelConfig(bias=False).start["forget_bias"] is None
+    assert LanguageConfig(variant="NFG").spec == CellSpec("lstm", peephole="diagonal", forget_gate=False)
+    assert LanguageConfig(variant="NFG", peephole="full").spec == CellSpec("lstm", peephole="full", forget_gate=False)
+    assert LanguageConfig(variant="V", bias=False).spec == CellSpec("lstm", peephole="diagonal", bias=False)
+    assert LanguageConfig(variant="NP").spec == LanguageConfig().spec == CellSpec("lstm")
+    assert LanguageConfig(variant="NFG").start["forget_bias"] is None
+    assert LanguageConfig(variant="CIFG").start["forget_bias"] == 1.0
+    assert LanguageConfig(bias=False).start["forget_bias"] is None
 
 
 def test_whole_numbers_serve_as_numbers() -> None:

@@ -14,7 +14,7 @@ import peephole
 from peephole.data.config import TextData
 from peephole.data.tokenizer import Tokenizer
 from peephole.errors import InputError
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.runs.folder import Run
 from peephole.tasks import load
 from peephole.tasks.config import TextTask, task_from
@@ -22,14 +22,14 @@ from peephole.tasks.text.model import TextModel
 from peephole.train.config import TrainingConfig
 
 TRAINING = TrainingConfig(steps=4, batch_size=4, window=16, threads=1, warmup=2, checkpoint_seconds=0.0)
-MODEL = ModelConfig(hidden_size=8, embedding_size=8)
+MODEL = LanguageConfig(hidden_size=8, embedding_size=8)
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def task(book: Path, training: TrainingConfig = TRAINING, model: ModelConfig = MODEL, **data: Any) -> TextTask:
+def task(book: Path, training: TrainingConfig = TRAINING, model: LanguageConfig = MODEL, **data: Any) -> TextTask:
     return TextTask(TextData((book,), **data), model, training)
 
 
@@ -42,7 +42,7 @@ def task(book: Path, training: TrainingConfig = TRAINING, model: ModelConfig = M
             lambda book: task(book, dataclasses.replace(TRAINING, bptt="full", longest_document=9)),
             "asked for at most 9",
         ),
-        (lambda book: task(book, model=ModelConfig(cell="rnn", init="chrono", longest=9)), "an RNN has no gates"),
+        (lambda book: task(book, model=LanguageConfig(cell="rnn", init="chrono", longest=9)), "an RNN has no gates"),
         (lambda book: task(book, split="file"), "splitting by file needs two"),
     ],
 )
@@ -66,7 +66,7 @@ def test_an_interruption_while_reading_leaves_nothing(
         raise KeyboardInterrupt
 
     before = tree(tmp_path)
-    monkeypatch.setattr(Tokenizer, "encode", interrupt)
+    monkeypatch.setattr(Tokenizer, "encoder", interrupt)
     with pytest.raises(KeyboardInterrupt):
         TextModel.create(task(book), tmp_path / "runs/first")
     assert tree(tmp_path) == before

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from peephole.data.config import TextData
-from peephole.models.config import ModelConfig
+from peephole.models.language.config import LanguageConfig
 from peephole.tasks import load
 from peephole.tasks.config import TextTask
 from peephole.tasks.text.model import TextModel
@@ -48,7 +48,7 @@ def test_an_unknown_character_costs_which_one_it_is(model: TextModel) -> None:
 
 
 def test_a_character_of_several_bytes_costs_their_sum(tmp_path: Path, book: Path) -> None:
-    settings = TextTask(TextData((book,), unknown="bytes"), ModelConfig(hidden_size=8, embedding_size=8))
+    settings = TextTask(TextData((book,), unknown="bytes"), LanguageConfig(hidden_size=8, embedding_size=8))
     model = TextModel.create(settings, tmp_path / "run")
     tokens, characters = model.score("a€b😀"), model.score_characters("a€b😀")
     assert (len(tokens), len(characters)) == (1 + 3 + 1 + 4 + 1, 4)

@@ -18,7 +18,7 @@ from peephole.errors import InputError
 from peephole.inside.intervention import clamp
 from peephole.inside.trace import trace
 from peephole.models.language.config import LanguageConfig
-from peephole.models.sequence import SequenceModel
+from peephole.models.language.model import LanguageModel
 from peephole.tasks.text.model import TextModel
 from peephole.units import Units, find_units, read_held_out, stretch, units_of
 from peephole.units.ablating import Place, ablated
@@ -138,7 +138,7 @@ def test_every_cell_has_units(cell: str, counting: Callable[[], TextModel]) -> N
     torch.manual_seed(1)
     size = {"proj_size": 3} if cell == "lstm" else {}
     config = LanguageConfig(cell=cell, layers=1, hidden_size=6, embedding_size=5, init="torch", **size)
-    model = TextModel(made.run, made.task, made.tokenizer, SequenceModel(len(made.tokenizer), config))
+    model = TextModel(made.run, made.task, made.tokenizer, LanguageModel(len(made.tokenizer), config))
     found = find_units(model, random=3)
     assert (
         list(found.reading.layers[0].values)
@@ -155,7 +155,7 @@ def test_every_cell_has_units(cell: str, counting: Callable[[], TextModel]) -> N
 
 def test_a_net_that_blew_up_has_no_units(counting: Callable[[], TextModel]) -> None:
     made = counting()
-    model = TextModel(made.run, made.task, made.tokenizer, SequenceModel(len(made.tokenizer), made.model.config))
+    model = TextModel(made.run, made.task, made.tokenizer, LanguageModel(len(made.tokenizer), made.model.config))
     with torch.no_grad():
         model.model.head.weight.fill_(float("nan"))
         model.model.recurrent.weight_hh_l0.fill_(float("nan"))

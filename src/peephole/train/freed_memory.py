@@ -2,7 +2,8 @@
 
 Gradients and logits of tens of thousands of words are as large as they are short-lived. glibc takes each block over
 32 MB from the kernel and gives it back at once, so that every step writes to pages that the kernel first has to clear:
-of a step over 33,278 words a fifth of the processor time. The most memory that is held at a time stays nearly the same.
+of a step over 33,278 words a fifth of the processor time. The most memory that is held at a time stayed nearly the same
+in such trainings; at worst some blocks of a size stay that alignment keeps from serving again.
 """
 
 import ctypes

@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from peephole.models.softmax import AdaptiveSoftmax, FullSoftmax
 from peephole.runs.folder import Run
 from peephole.train.config import LoopConfig
 from peephole.train.machine import check_machine
@@ -50,6 +51,9 @@ def compiled_model(model: nn.Module) -> nn.Module:
 
     # oneDNN says only when it runs how large its workspace is; without this, compiling stops short of its operator
     torch._dynamo.config.capture_dynamic_output_shape_ops = True
+    for part in model.modules():
+        if isinstance(part, FullSoftmax | AdaptiveSoftmax):  # one fused operation already, sized by what it is given
+            part.divergence = torch.compiler.disable(part.divergence)
     compiled = torch.compile(model)
     assert isinstance(compiled, nn.Module)
     return compiled

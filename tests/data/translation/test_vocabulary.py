@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from peephole.data.tokens.cutting import cut_for
 from peephole.data.translation.config import TranslationData
-from peephole.data.translation.cutting import cut_for, words_of
+from peephole.data.translation.cutting import words_of
 from peephole.data.translation.encoding import TranslationEncoding
 from peephole.data.translation.sentences import SentencePair
 from peephole.data.translation.vocabulary import END, FIRST, UNKNOWN, Vocabulary

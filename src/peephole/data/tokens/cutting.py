@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 
 from peephole.data.config import Cut, Words
-from peephole.data.translation.cutting import MARKS
 
+MARKS = frozenset(".,;:!?…。，、؟।")  # that follow a word without a space where people write
 # The same for the `tokenizers` library; `pattern` is three to four times as fast.
 LIBRARY_PATTERN = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s"
 

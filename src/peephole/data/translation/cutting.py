@@ -1,29 +1,13 @@
-"""How text is cut into words: what a vocabulary's pre-tokenizer does, and whether a text was cut already."""
-
-from collections.abc import Iterable
+"""How text is cut into words: what a vocabulary's pre-tokenizer does."""
 
 import tokenizers
 from tokenizers import pre_tokenizers
 
-from peephole.data.translation.config import Cut, Tokens, Words
+from peephole.data.translation.config import Cut, Tokens
 
 SPACE = "▁"  # marks the beginning of a word among pieces, as SentencePiece writes it
 # Letters, digits and single marks, each with the space before it.
 PARTS = rf"{SPACE}?[\p{{L}}\p{{M}}]+|{SPACE}?\p{{N}}+|{SPACE}?[^\p{{L}}\p{{M}}\p{{N}}{SPACE}]|{SPACE}"
-MARKS = frozenset(".,;:!?…。，、؟।")  # that follow a word without a space where people write
-
-
-def cut_for(sentences: Iterable[str], asked: Words) -> Cut:
-    """How to cut: as asked, or as the sentences were written: `spaces` where most marks of punctuation stand apart."""
-    if asked != "auto":
-        return asked
-    apart = attached = 0
-    for sentence in sentences:
-        for word in sentence.split():
-            if word[-1] in MARKS:
-                apart += len(word) == 1
-                attached += len(word) > 1
-    return "split" if attached > apart else "spaces"
 
 
 def pre_tokenizer(tokens: Tokens, cut: Cut) -> pre_tokenizers.PreTokenizer:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole.data.tokens.cutting import cut_for
 from peephole.data.translation.config import Cut, TranslationData
-from peephole.data.translation.cutting import cut_for
 from peephole.data.translation.sentences import SentencePair, clean
 from peephole.data.translation.vocabulary import END, FIRST, SPECIAL, UNKNOWN, Token, Vocabulary
 
