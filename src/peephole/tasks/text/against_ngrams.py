@@ -98,7 +98,7 @@ class AgainstNGram:
         leads = [group.lead for _, group in rows]
         ax.barh(places, leads, color=["C1" if lead > 0 else "C0" for lead in leads])
         ax.axvline(0, color="0.35", linewidth=0.8)
-        ax.set_yticks(places, [f"{axis}: {group.name}" for axis, group in rows], fontsize="small")
+        ax.set_yticks(places, [f"{_short(axis)} {group.name}" for axis, group in rows], fontsize="small")
         ax.invert_yaxis()
         ax.set(xlabel=f"nats a {self.unit.removesuffix('s')} by which the {self.ngram} is ahead")
 
@@ -194,3 +194,8 @@ def _wins(
 
     best = np.argsort(-sums, kind="stable")[:WINS]
     return tuple(win(token) for token in best.tolist() if sums[token] > 0)
+
+
+def _short(axis: str) -> str:
+    """The word of an axis that says which it is."""
+    return next((word for word in ("times", "context", "place") if word in axis), axis)

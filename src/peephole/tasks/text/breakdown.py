@@ -106,7 +106,9 @@ class Breakdown:
         for place, group in zip(places.tolist(), self.groups, strict=True):
             height = max(group.net, group.ngram)
             ax.annotate(f"{group.better:.0%}", (place, height), (0, 2), textcoords="offset points", ha="center")
-        ax.set_xticks(places, [f"{group.name}\n{group.tokens:,}" for group in self.groups], fontsize="small")
-        ax.set(xlabel=f"{self.axis}, and how many {self.unit}", ylabel=f"nats a {self.unit.removesuffix('s')}")
-        ax.margins(y=0.12)
-        ax.legend(loc="best", title=f"above: how often the {self.ngram} is better", title_fontsize="small")
+        ax.set_xticks(places, [group.name for group in self.groups], fontsize="small")
+        ax.set(xlabel=self.axis, ylabel=f"nats a {self.unit.removesuffix('s')}")
+        ax.margins(y=0.4)  # room for the legend above the bars
+        ax.legend(
+            loc="upper right", ncols=2, title=f"above: how often the {self.ngram} is better", title_fontsize="small"
+        )
