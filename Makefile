@@ -12,7 +12,7 @@ setup: $(STAMP)
 
 # Two variables, because pip's -c does not reach the build environment: older pips read the first there, newer ones
 # the second. The path is relative: pip splits these variables at spaces.
-$(STAMP): pyproject.toml constraints.txt src/peephole/_version.py $(wildcard csrc/*.* csrc/cells/* csrc/decode/*)
+$(STAMP): pyproject.toml constraints.txt src/peephole/_version.py $(wildcard csrc/*.* csrc/cells/* csrc/decode/* csrc/embed/*)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("peephole needs Python 3.11 or newer, and $(PYTHON) is %d.%d: try make PYTHON=python3.11" % sys.version_info[:2])'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV): about 1.5 GB with a CPU build of torch'
@@ -34,9 +34,10 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-# The layers; `peephole bench --help` says how to measure fewer, longer, or growth.
+# The layers, then word vectors; `peephole bench --help` says how to measure fewer, longer, or growth.
 bench: setup
 	$(BIN)/peephole bench
+	$(BIN)/peephole bench vectors --memory
 
 # Start-up and the training loop; `benchmarks/run.py --list` names the longer ones.
 bench-commands: setup

@@ -11,40 +11,18 @@
 #include "decode/streams.h"
 #include "kernels.h"
 #include "noise.h"
+#include "reader.h"
 #include "workspace.h"
 
 namespace nb = nanobind;
 using namespace peephole;
 
+namespace peephole {
+void bind_learning(nb::module_& m);
+void bind_vocabulary(nb::module_& m);
+}
+
 namespace {
-
-using Numbers = std::vector<int64_t>;
-
-class Reader {
- public:
-  Reader(const Numbers& numbers, const char* what) : numbers_(numbers), what_(what) {}
-  ~Reader() noexcept(false) {
-    if (next_ != numbers_.size() && !std::uncaught_exceptions()) throw std::invalid_argument(what_ + " has too many numbers");
-  }
-  int64_t number() {
-    if (next_ == numbers_.size()) throw std::invalid_argument(what_ + " has too few numbers");
-    return numbers_[next_++];
-  }
-  bool flag() { return number() != 0; }
-  template <class T>
-  T choice() {
-    return static_cast<T>(number());
-  }
-  template <class T = void>
-  T* pointer() {
-    return reinterpret_cast<T*>(number());
-  }
-
- private:
-  const Numbers& numbers_;
-  std::string what_;
-  size_t next_ = 0;
-};
 
 void read_cell(Layer& layer, const Numbers& numbers) {
   Reader read(numbers, "the cell");
@@ -340,4 +318,6 @@ NB_MODULE(_core, m) {
       .def("step_once", &step_once, Released())
       .def("step", &step_streams, Released())
       .def("draw", &draw_streams, Released());
+  bind_learning(m);
+  bind_vocabulary(m);
 }

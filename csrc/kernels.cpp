@@ -5,6 +5,7 @@
 #include "cells/lstm_backward.h"
 #include "cells/lstm_forward.h"
 #include "cells/rnn.h"
+#include "embed/learn.h"
 #include "noise.h"
 
 #define PEEPHOLE_TEXT_OF(x) #x
@@ -152,11 +153,13 @@ void pack_decoder(const DecoderModel& model, const ByteProducts& products, char*
 std::unique_ptr<Decoder> open_decoder(const DecoderModel& model, const ByteProducts& products, char* memory) {
   return extended().open_decoder(model, products, memory);
 }
+
+void learn_words(const WordLearning& call) { extended().learn_words(call); }
 #endif
 
 extern const Kernels KERNELS;
 const Kernels KERNELS = {PEEPHOLE_TEXT(PEEPHOLE_ISA), PEEPHOLE_BYTES, BFLOAT16_PRODUCTS, forward,      backward,
                          saved_size,                  words,          choose,            decoder_size, pack_decoder,
-                         open_decoder};
+                         open_decoder,                learn_words};
 
 }  // namespace peephole::PEEPHOLE_ISA

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "decode/model.h"
+#include "embed/learning.h"
 #include "layer.h"
 
 namespace peephole {
@@ -26,6 +27,7 @@ struct Kernels {
   size_t (*decoder_size)(const DecoderModel&, const ByteProducts&);
   void (*pack_decoder)(const DecoderModel&, const ByteProducts&, char* memory);
   std::unique_ptr<Decoder> (*open_decoder)(const DecoderModel&, const ByteProducts&, char* memory);
+  void (*learn_words)(const WordLearning&);
 };
 
 // Those that this processor can run, best first.

@@ -136,6 +136,25 @@ PEEPHOLE_INLINE void store_external(External* to, Vector<Real> value, int lanes)
   }
 }
 
+// The first `lanes` of a vector, 1 to all but one; nothing behind them is read or written.
+PEEPHOLE_INLINE Vector<float> load_part(const float* from, int lanes) {
+#if defined(__AVX512F__) && PEEPHOLE_BYTES == 64
+  return (Vector<float>)_mm512_maskz_loadu_ps(__mmask16((1u << lanes) - 1), from);
+#else
+  Vector<float> value{};
+  for (int lane = 0; lane < lanes; lane++) value[lane] = from[lane];
+  return value;
+#endif
+}
+
+PEEPHOLE_INLINE void store_part(float* to, Vector<float> value, int lanes) {
+#if defined(__AVX512F__) && PEEPHOLE_BYTES == 64
+  _mm512_mask_storeu_ps(to, __mmask16((1u << lanes) - 1), (__m512)value);
+#else
+  for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
+#endif
+}
+
 // --- functions; NaN in gives NaN out ---
 
 template <class Real>

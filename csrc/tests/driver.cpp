@@ -8,6 +8,8 @@
 
 #include "decode_cases.h"
 #include "noise.h"
+#include "vocabulary_cases.h"
+#include "word_cases.h"
 
 namespace peephole::tests {
 namespace {
@@ -238,6 +240,7 @@ int run(unsigned every) {
     if (c.number % every == 0) cases.push_back(c);
   }
   check_known_answers();
+  check_vocabulary();
   for (const Kernels* kernels : supported_kernels()) check_words(*kernels);
   for (const Case& c : cases) {
     Results elsewhere;
@@ -250,6 +253,7 @@ int run(unsigned every) {
   for (size_t i = 0; i < cases.size(); i += std::max<size_t>(1, cases.size() / 20)) some.push_back(cases[i]);
   for (const Kernels* kernels : supported_kernels()) check_concurrent(some, *kernels);
   check_decoding(cases);
+  check_learning_of_words();
   std::printf("%ld passed, %ld failed\n", passed, failed);
   return failed ? 1 : 0;
 }

@@ -1,43 +1,20 @@
 """Processes that are really killed, at random and at every single change of the file system, and then resumed."""
 
-import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..commands import without_report
+from .forking import Fork, fork
+
+__all__ = ["fork"]
 
 Kept = Callable[[Path], dict[str, object]]
-Fork = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def fork() -> Iterator[Fork]:
-    """`fork(folder, words, **when)` runs the command line in a process that dies as asked; see forked_trainings.py."""
-    command = [sys.executable, Path(__file__).with_name("forked_trainings.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def run(folder: Path, words: list[object], **when: float) -> dict[str, Any]:
-            job = {"folder": str(folder), "words": [str(word) for word in without_report(tuple(words))], **when}
-            process.stdin.write(json.dumps(job) + "\n")  # pyright: ignore[reportOptionalMemberAccess]
-            process.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
-            answer = process.stdout.readline()  # pyright: ignore[reportOptionalMemberAccess]
-            assert answer, "the forking process died"
-            return json.loads(answer)
-
-        run(Path("/"), ["--version"])  # what it imports is not counted to any training
-        yield run
-        process.stdin.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "read a text as it comes and say what may follow; of a problem, answer line by line",
     "info": "what is in a run, which back end computes it; without a run: this installation",
     "runs": "a table of the runs in a folder",
+    "embed": "vectors of words: TDNN, soft bag of words (CBOW), skip-gram",
     "words": "one-hot inputs beside what the net makes of them: density, distances, nearest words",
     "units": "units that follow quotes, brackets, indentation or any regular expression, found and tested",
     "report": "everything about a run in one HTML file that needs no network",

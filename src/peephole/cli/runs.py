@@ -17,6 +17,8 @@ DESCRIPTION = (
     "right answers to a problem."
 )
 
+EMBEDDINGS = ("skipgram", "cbow")  # as `tasks` has it, which loads torch
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -76,7 +78,11 @@ def _row(run: Any, parent: Path) -> dict[str, Any]:
     try:
         config = run.read_config()
         task, settings = config["task"], config["settings"]
+        if task in EMBEDDINGS:
+            return _embedding(run, parent, task, settings, last)
         model = f"{settings['model']['cell']} {settings['model']['layers']}×{settings['model']['hidden_size']}"
+        if context := settings["model"].get("context"):
+            model = f"tdnn of {context}, {settings['model']['hidden_size']} units"
         net = settings.get("net", "recurrent")
         model = {"static": "static net", "mlp": "mlp", "by hand": f"{model}, weights set by hand"}.get(net, model)
         if task == "text":
@@ -86,13 +92,28 @@ def _row(run: Any, parent: Path) -> dict[str, Any]:
             model = f"{task}, {model}"
     except (InputError, KeyError) as error:
         model = str(error)
-    return {
-        "run": str(run.folder.relative_to(parent.absolute())),
+    return _listed(run, parent, last, best) | {
         "task": task,
         "tokens": tokens,
+        "model": model + (", training now" if run.is_training() else ""),
+    }
+
+
+def _embedding(run: Any, parent: Path, task: str, settings: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """A run of vectors of words, which are held against nothing while they are learnt."""
+    model = f"{task}, {settings['model']['size']} numbers a word, loss {last.get('divergence', math.nan):.3f}"
+    model += ", training now" if run.is_training() else ""
+    return _listed(run, parent, last, {}) | {"task": task, "tokens": "word", "model": model}
+
+
+def _listed(run: Any, parent: Path, last: dict[str, Any], best: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": str(run.folder.relative_to(parent.absolute())),
+        "task": None,
+        "tokens": "",
         "held_out": best.get("held_out"),
         "right": best.get("right"),
         "steps": last.get("step", 0),
         "minutes": last.get("seconds", 0.0) / 60,
-        "model": model + (", training now" if run.is_training() else ""),
+        "model": "",
     }

@@ -6,7 +6,7 @@ a model generates can be compared with the file byte for byte.
 
 import codecs
 import sysconfig
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from peephole.errors import InputError
@@ -20,26 +20,33 @@ NOT_PROSE = frozenset(
 )
 
 
-def find_files(paths: Iterable[Path], suffixes: Sequence[str] = (), encoding: str = "utf-8") -> list[Path]:
+def find_files(
+    paths: Iterable[Path],
+    suffixes: Sequence[str] = (),
+    encoding: str = "utf-8",
+    refusal: Callable[[Path], str | None] | None = None,
+) -> list[Path]:
     """The text files among `paths` and, in sorted order, in the folders among them; a file reached twice counts once.
 
     Within folders, hidden files and folders, `__pycache__`, and files that are empty or binary (a NUL byte within the
-    first 8 KiB, unless `encoding` itself writes them, as utf-16 does) are passed over.
+    first 8 KiB, unless `encoding` itself writes them, as utf-16 does) are passed over. `refusal` says instead why a
+    file is none of those that are looked for; None of one that is.
 
     Raises:
         InputError: a file named in `paths` is missing, empty, binary or cannot be read; a folder holds no text file.
     """
     check_encoding(encoding)
+    refused = refusal or (lambda path: _refusal(path, encoding))
     found: dict[Path, Path] = {}
     for path in paths:
         try:
             if path.is_dir():
-                files = [file for file in _walk(path, set(), suffixes) if _refusal(file, encoding) is None]
+                files = [file for file in _walk(path, set(), suffixes) if refused(file) is None]
                 if not files:
                     ending = f" whose name ends in {' or '.join(suffixes)}" if suffixes else ""
                     raise InputError(f"{path}: a folder with nothing in it: expected at least one text file{ending}")
             else:
-                reason = _refusal(path, encoding)
+                reason = refused(path)
                 if reason is not None:
                     raise InputError(f"{path}: {reason}")
                 files = [path]

@@ -1,14 +1,16 @@
 """`Vectors`: words, each with a vector of its own, and which of them point the same way."""
 
-import difflib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from peephole.embed.spelling import spelled_like
 from peephole.errors import InputError
 
 SPELLINGS = 5  # that are named for a word that is not there
+ROWS = 1 << 16  # that are looked at at once, so that a large table takes no second one
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,27 @@ class Vectors:
             raise InputError(
                 f"got {len(self.words)} words with vectors of shape {list(self.rows.shape)}; expected a row a word"
             )
-        if not np.isfinite(self.rows).all():
+        if not all(np.isfinite(self.rows[start : start + ROWS]).all() for start in range(0, len(self.rows), ROWS)):
             raise InputError("a vector holds numbers that are not finite; expected those of a net that did not diverge")
 
     def __len__(self) -> int:
         return len(self.words)
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The row of each word."""
+        return {word: place for place, word in enumerate(self.words)}
+
+    @cached_property
+    def directions(self) -> Float[np.ndarray, "words numbers"]:
+        """The rows with length 1; those of zeros stay so."""
+        return unit(self.rows)
+
     def place(self, word: str) -> int:
         """The row of a word. `InputError` names words that are spelled much like one that is not there."""
-        if word in self.words:
-            return self.words.index(word)
-        near = difflib.get_close_matches(word, self.words, SPELLINGS, cutoff=0.7)
+        if word in self.places:
+            return self.places[word]
+        near = spelled_like(word, self.words, SPELLINGS)
         hint = f"spelled much like it: {', '.join(near)}" if near else "and none is spelled much like it"
         raise InputError(f"{word!r} is not among the {len(self):,} that training had often enough; {hint}")
 
@@ -65,8 +77,7 @@ class Vectors:
         if count < 1:
             raise InputError(f"{count} neighbours; expected at least 1")
         place = self.place(word)
-        directions = unit(self.rows)
-        cosines = directions @ directions[place]
+        cosines = self.directions @ self.directions[place]
         cosines[place] = -np.inf
         order = np.argsort(-cosines, kind="stable")[: min(count, len(self) - 1)]
         return tuple(Neighbour(self.words[near], float(cosines[near])) for near in order.tolist())

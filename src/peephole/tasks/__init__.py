@@ -25,6 +25,8 @@ DATA_TASKS = {
     "captioning": "CaptioningModel",
 }
 
+EMBEDDINGS = ("skipgram", "cbow")  # runs of `embed`
+
 
 def data_task(name: str) -> type[ExamplesModel]:
     """The class of a task on a data set."""
@@ -44,6 +46,11 @@ def task_named(run: Run) -> type[TextModel] | type[ProblemModel] | type[Examples
     """The kind of model that a run holds. `InputError` for a task that this version does not know."""
     task = run.read_config()["task"]
     found = task_class(task)
+    if task in EMBEDDINGS:
+        raise InputError(
+            f"{run.folder}: a run of {task}, vectors of words and no net that could do this; `peephole words` looks at "
+            "them, `peephole train --vectors` starts a net from them"
+        )
     if found is None:
         known = ", ".join(["text", *DATA_TASKS, *PRESETS])
         raise InputError(f"{run.folder}: a run of the task {task!r}; this version knows {known}")
