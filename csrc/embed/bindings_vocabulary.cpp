@@ -1,5 +1,5 @@
-// What Python sees of vocabularies and phrases. Blocks of text are bytes; the interpreter lock is released while they are
-// read.
+// What Python sees of vocabularies and phrases. Blocks of text are bytes; the interpreter lock is released while they
+// are read.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -124,7 +124,10 @@ void bind_vocabulary(nb::module_& m) {
       .def_prop_ro("parts", &Pairs::parts);
   nb::class_<Joiner>(m, "Joiner")
       .def(nb::init<>())
-      .def("add", [](Joiner& joiner, const nb::bytes& first, const nb::bytes& second) { joiner.add(view(first), view(second)); })
+      .def("add",
+           [](Joiner& joiner, const nb::bytes& first, const nb::bytes& second) {
+             joiner.add(view(first), view(second));
+           })
       .def("join", &join);
 }
 

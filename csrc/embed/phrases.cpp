@@ -11,10 +11,15 @@ uint64_t hash_of(uint64_t words) {
 
 }  // namespace
 
-Pairs::Pairs(const Vocabulary& vocabulary, double words, int64_t discount, double threshold, size_t room, uint64_t parts,
-             uint64_t part)
-    : table_(vocabulary.table()), words_(words), threshold_(threshold), discount_(discount), room_(std::max<size_t>(room, 2)),
-      parts_(parts), part_(part) {
+Pairs::Pairs(const Vocabulary& vocabulary, double words, int64_t discount, double threshold, size_t room,
+             uint64_t parts, uint64_t part)
+    : table_(vocabulary.table()),
+      words_(words),
+      threshold_(threshold),
+      discount_(discount),
+      room_(std::max<size_t>(room, 2)),
+      parts_(parts),
+      part_(part) {
   put_into(std::min<size_t>(1 << 12, room_), {});
 }
 
@@ -100,7 +105,8 @@ void Joiner::join(std::string_view block, std::string& out) {
       block,
       [&](std::string_view word) {
         const uint32_t number = word.size() > LONGEST ? WordTable::NONE : table_.find(word);
-        const bool joined = before_ != WordTable::NONE && number != WordTable::NONE && pairs_.count(pair_of(before_, number));
+        const bool joined =
+            before_ != WordTable::NONE && number != WordTable::NONE && pairs_.count(pair_of(before_, number));
         if (begun_) out += joined ? '_' : ' ';
         out += word;
         begun_ = true;

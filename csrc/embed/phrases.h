@@ -13,8 +13,8 @@ constexpr uint64_t pair_of(uint32_t first, uint32_t second) { return uint64_t(fi
 // Counts the pairs whose score (count(ab) − discount) / count(a) / count(b) · words can lie above a threshold: a pair
 // comes at most as often as the rarer of its words.
 //
-// Memory is bounded: where there are more different pairs than there is room for, only half of them, by their hashes, go
-// on being counted. `parts` then says of how many parts this is one, and the others take further passes.
+// Memory is bounded: where there are more different pairs than there is room for, only half of them, by their hashes,
+// go on being counted. `parts` then says of how many parts this is one, and the others take further passes.
 class Pairs {
  public:
   struct Pair {
@@ -22,7 +22,7 @@ class Pairs {
     int64_t count;
   };
 
-  // `vocabulary` is cut, and outlives this. `part` of `parts`, a power of two, is counted, at most `room` pairs at once.
+  // `vocabulary` is cut, and outlives this. `part` of `parts`, a power of two, is counted, at most `room` at once.
   Pairs(const Vocabulary& vocabulary, double words, int64_t discount, double threshold, size_t room, uint64_t parts,
         uint64_t part);
 
@@ -53,7 +53,7 @@ class Pairs {
   std::vector<Pair> slots_;
 };
 
-// Writes a text again with pairs of words joined by `_`, from left to right within a line: a joined word joins no other.
+// Writes a text again with pairs of words joined by `_`, from left to right within a line: a joined word joins no more.
 // White space becomes one space or a line end.
 class Joiner {
  public:

@@ -4,7 +4,9 @@ namespace peephole::embed {
 
 uint32_t WordTable::store(std::string_view word) {
   const size_t place = arena_.size() / PLACE;
-  if (place >= NONE || entries_.size() >= size_t(INT32_MAX)) throw std::length_error("more different words than numbers");
+  if (place >= NONE || entries_.size() >= size_t(INT32_MAX)) {
+    throw std::length_error("more different words than there are numbers for");
+  }
   const uint16_t length = uint16_t(word.size());
   char* at = arena_.extend((sizeof length + word.size() + PLACE - 1) / PLACE * PLACE);
   std::memcpy(at, &length, sizeof length);

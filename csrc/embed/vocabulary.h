@@ -1,5 +1,5 @@
-// The vocabulary of a text that is read in blocks: every word counted, the frequent ones kept, and the text again as the
-// numbers of its words. One thread at a time.
+// The vocabulary of a text that is read in blocks: every word counted, the frequent ones kept, and the text again as
+// numbers of words. One thread at a time.
 #pragma once
 
 #include "embed/words.h"

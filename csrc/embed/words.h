@@ -1,5 +1,5 @@
-// Words, which are what stands between ASCII white space: a text cut into them block by block, and a table of those that
-// differ. Knows no encoding: in UTF-8 no byte of another character looks like ASCII.
+// Words, which are what stands between ASCII white space: a text cut into them block by block, and a table of those
+// that differ. Knows no encoding: in UTF-8 no byte of another character looks like ASCII.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ inline bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 // The words of a text that comes in blocks; a word may begin in one and end in another.
 class Cutter {
  public:
-  // Calls `word` with each word that has ended (only LONGEST + 1 bytes of one that is longer), `line` for each line end.
+  // Calls `word` with each word that has ended (only LONGEST + 1 bytes of one that is longer), `line` at each line end.
   template <class Word, class Line>
   void cut(std::string_view block, Word&& word, Line&& line) {
     const char *at = block.data(), *const last = at + block.size();
@@ -52,12 +52,14 @@ class Cutter {
     return at;
   }
 
-  void keep(const char* begin, const char* end) { kept_.append(begin, std::min(size_t(end - begin), LONGEST + 1 - kept_.size())); }
+  void keep(const char* begin, const char* end) {
+    kept_.append(begin, std::min(size_t(end - begin), LONGEST + 1 - kept_.size()));
+  }
 
   std::string kept_;
 };
 
-// An array of plain values that grows by `realloc`: the system moves the pages of a large one, and no copy stands beside.
+// An array of plain values that grows by `realloc`: the system moves the pages of a large one, and copies nothing.
 template <class T>
 class Grown {
  public:

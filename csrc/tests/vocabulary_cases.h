@@ -94,7 +94,8 @@ inline void check_counts(const std::string& text) {
 
 inline void check_long_words() {
   const std::string longest(embed::LONGEST, 'x'), longer(embed::LONGEST + 1, 'x'), endless(200'000, 'x');
-  const std::string text = longest + " " + longer + " a\n" + endless + " " + longest + " " + longer + "\n" + longer + "\na ";
+  const std::string text =
+      longest + " " + longer + " a\n" + endless + " " + longest + " " + longer + "\n" + longer + "\na ";
   for (size_t most : {1, 999, 1001, 5000, 1 << 22}) {
     Vocabulary vocabulary;
     fill(vocabulary, text, most, 1, 10);

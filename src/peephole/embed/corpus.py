@@ -126,7 +126,10 @@ def _write(data: CorpusConfig, files: list[SourceFile], folder: Path, shown: Sho
     phrases: list[tuple[Phrase, ...]] = []
 
     def text(purpose: str) -> Iterator[bytes]:
-        hear = None if shown is None else lambda done: shown(purpose, done, total)
+        def hear(done: int) -> None:
+            if shown is not None:
+                shown(purpose, done, total)
+
         read = blocks([file.path for file in files], data.lowercase, hear)
         for found in phrases:
             read = map(joiner_of(found).join, read)

@@ -25,7 +25,7 @@ def text_files(paths: Iterable[Path]) -> list[Path]:
     return find_files(paths, refusal=_refusal)
 
 
-def blocks(files: Iterable[Path], lowercase: bool = False, shown: Shown | None = None) -> Iterator[bytes]:
+def blocks(files: Iterable[Path], lowercase: bool = False, shown: Shown = lambda _: None) -> Iterator[bytes]:
     """The text of `files` in blocks of any length; a line ends with each file. A byte order mark is left out.
 
     Raises:
@@ -33,21 +33,21 @@ def blocks(files: Iterable[Path], lowercase: bool = False, shown: Shown | None =
     """
     before = read = 0
 
-    def hear(position: int) -> None:
+    def heard(path: Path) -> Iterator[bytes]:
         nonlocal read
-        read = position
-        if shown is not None:
+        for block, read in _checked(path):
+            yield block
             shown(before + read)
 
     for path in files:
-        text = _checked(path, hear)
+        text = heard(path)
         yield from _lowered(text) if lowercase else text
         yield b"\n"
         before += read
 
 
-def _checked(path: Path, shown: Shown) -> Iterator[bytes]:
-    """The bytes of one file, uncompressed; `shown` is told how many bytes of the file itself were read."""
+def _checked(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The bytes of one file, uncompressed, and how many of the file itself were read."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     position = 0
     try:
@@ -61,8 +61,7 @@ def _checked(path: Path, shown: Shown) -> Iterator[bytes]:
                     raise InputError(f"{path}: a binary file (NUL at byte {place:,}): expected text; leave it out")
                 position += len(block)
                 decoder.decode(block)
-                yield block.removeprefix(codecs.BOM_UTF8) if position == len(block) else block
-                shown(file.tell())
+                yield block.removeprefix(codecs.BOM_UTF8) if position == len(block) else block, file.tell()
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         # What failed ends where reading stopped, whatever the decoder had kept back from the blocks before.
