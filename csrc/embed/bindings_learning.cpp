@@ -29,6 +29,7 @@ static void learn_words(const std::string& instructions, const Numbers& numbers)
   call.bag = read.flag();
   call.divided = read.flag();
   call.negatives = int(read.number());
+  call.sharing = int(read.number());
   call.noise = read.pointer<const NoiseSlot>();
   call.words = read.number();
   call.paths = read.pointer<const int64_t>();

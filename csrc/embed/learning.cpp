@@ -13,18 +13,26 @@
 namespace peephole::PEEPHOLE_ISA {
 namespace {
 
-// A word in the middle, what surrounds it, and what it is told apart from.
+// A word in the middle, what surrounds it, and what it is told apart from: of each group of contexts its own.
 struct Window {
   long center, first, last;  // contexts are first … last without the center
-  long count;                // of targets
-  std::vector<int32_t> targets;
+  long groups;
+  std::vector<long> counts;      // of targets
+  std::vector<int32_t> targets;  // room for as many in each group
+
+  long contexts() const { return last - first; }
+  long place(long context) const { return first + context + (first + context >= center); }
 };
 
 class Learner {
  public:
   explicit Learner(const WordLearning& call)
-      : call_(call), most_(most_targets(call)), update_(call.size, call.bag ? 1 : 2 * call.window, most_) {
-    for (Window& window : windows_) window.targets.resize(most_);
+      : call_(call), most_(most_targets(call)), update_(call.size, call.bag ? 1 : most_contexts(call), most_) {
+    const long groups = groups_of(2 * call.window);
+    for (Window& window : windows_) {
+      window.counts.resize(groups);
+      window.targets.resize(groups * most_);
+    }
   }
 
   void learn(int64_t part) {
@@ -62,6 +70,15 @@ class Learner {
     return most;
   }
 
+  static long most_contexts(const WordLearning& call) {
+    return call.paths ? 2 * call.window : std::min(2 * call.window, call.sharing);
+  }
+
+  // How many groups so many contexts fall into.
+  long groups_of(long contexts) const {
+    return call_.bag || call_.paths ? 1 : (contexts + call_.sharing - 1) / call_.sharing;
+  }
+
   bool stays(int32_t word) { return call_.kept[word] == UINT32_MAX || draws_.word() < call_.kept[word]; }
 
   float* input(int32_t word) const { return call_.inputs + int64_t(word) * call_.size; }
@@ -86,63 +103,69 @@ class Learner {
     window.center = center;
     window.first = std::max<long>(0, center - reach);
     window.last = std::min<long>(count - 1, center + reach);
-    const int32_t word = sentence_[center];
-    if (call_.paths) {
-      window.count = call_.paths[word + 1] - call_.paths[word];
-      std::copy_n(call_.nodes + call_.paths[word], window.count, window.targets.data());
-    } else {
-      window.targets[0] = word;
-      window.count = 1;
-      for (int k = 0; k < call_.negatives; k++) {
-        const uint64_t random = draws_.next();
-        const int32_t slot = int32_t((random >> 32) * uint64_t(call_.words) >> 32);
-        const int32_t drawn = uint32_t(random) < call_.noise[slot].below ? slot : call_.noise[slot].other;
-        if (drawn != word) window.targets[window.count++] = drawn;
-      }
+    window.groups = groups_of(window.contexts());
+    for (long group = 0; group < window.groups; group++) {
+      int32_t* targets = window.targets.data() + group * most_;
+      const long count = window.counts[group] = draw_targets(sentence_[center], targets);
+      for (long k = 0; k < count; k++) update_.rows.prefetch(output(targets[k]));
     }
-    for (long k = 0; k < window.count; k++) update_.rows.prefetch(output(window.targets[k]));
   }
 
-  double learn_rows(const Window& window, long contexts) {
-    const int32_t* targets = window.targets.data();
+  // What a word is told apart from, itself first, or the nodes on its path; how many that are.
+  long draw_targets(int32_t word, int32_t* targets) {
+    if (call_.paths) {
+      std::copy(call_.nodes + call_.paths[word], call_.nodes + call_.paths[word + 1], targets);
+      return call_.paths[word + 1] - call_.paths[word];
+    }
+    long count = 0;
+    targets[count++] = word;
+    for (int k = 0; k < call_.negatives; k++) {
+      const uint64_t random = draws_.next();
+      const int32_t slot = int32_t((random >> 32) * uint64_t(call_.words) >> 32);
+      const int32_t drawn = uint32_t(random) < call_.noise[slot].below ? slot : call_.noise[slot].other;
+      if (drawn != word) targets[count++] = drawn;
+    }
+    return count;
+  }
+
+  double learn_rows(const Window& window, long group, long contexts) {
+    const int32_t* targets = window.targets.data() + group * most_;
+    const long count = window.counts[group];
     if (call_.paths) {
       const uint8_t* turns = call_.turns + call_.paths[sentence_[window.center]];
-      return update_.learn(contexts, call_.outputs, call_.size, targets, window.count, rate_,
+      return update_.learn(contexts, call_.outputs, call_.size, targets, count, rate_,
                            [=](long k) { return turns[k] ? 0.f : 1.f; });
     }
-    return update_.learn(contexts, call_.outputs, call_.size, targets, window.count, rate_,
+    return update_.learn(contexts, call_.outputs, call_.size, targets, count, rate_,
                          [](long k) { return k ? 0.f : 1.f; });
   }
 
-  template <class Work>
-  void each_context(const Window& window, Work work) {
-    for (long i = window.first; i <= window.last; i++) {
-      if (i != window.center) work(input(sentence_[i]));
+  void learn_from_each(const Window& window) {
+    const long contexts = window.contexts();
+    for (long group = 0; group < window.groups; group++) {
+      const long first = contexts * group / window.groups, last = contexts * (group + 1) / window.groups;
+      for (long i = first; i < last; i++) update_.rows.copy(row(window, i), update_.context(i - first));
+      loss_ += learn_rows(window, group, last - first);
+      for (long i = first; i < last; i++) update_.rows.add(update_.change(i - first), row(window, i));
     }
+    predicted_ += contexts;
   }
 
-  void learn_from_each(const Window& window) {
-    long contexts = 0;
-    each_context(window, [&](const float* row) { update_.rows.copy(row, update_.context(contexts++)); });
-    loss_ += learn_rows(window, contexts);
-    predicted_ += contexts;
-    contexts = 0;
-    each_context(window, [&](float* row) { update_.rows.add(update_.change(contexts++), row); });
-  }
+  float* row(const Window& window, long context) const { return input(sentence_[window.place(context)]); }
 
   void learn_from_bag(const Window& window) {
-    const long contexts = window.last - window.first, width = update_.rows.width();
+    const long contexts = window.contexts(), width = update_.rows.width();
     float *mean = update_.context(0), *change = update_.change(0);
     const float share = 1.f / float(contexts);
     std::fill_n(mean, width, 0.f);
-    each_context(window, [&](const float* row) { update_.rows.add_to_copy(row, mean); });
+    for (long i = 0; i < contexts; i++) update_.rows.add_to_copy(row(window, i), mean);
     for (long i = 0; i < width; i += LANES<float>) store(mean + i, load(mean + i) * share);
-    loss_ += learn_rows(window, 1);
+    loss_ += learn_rows(window, 0, 1);
     predicted_++;
     if (call_.divided) {
       for (long i = 0; i < width; i += LANES<float>) store(change + i, load(change + i) * share);
     }
-    each_context(window, [&](float* row) { update_.rows.add(change, row); });
+    for (long i = 0; i < contexts; i++) update_.rows.add(change, row(window, i));
   }
 };
 

@@ -1,7 +1,7 @@
 // Skip-gram and CBOW (Mikolov et al. 2013, arXiv 1301.3781 and 1310.4546): what one call learns from, and into what.
 //
 // The contexts of a window and the words they are told apart from are two small matrices, so that scores and gradients
-// are matrix products (Ji et al. 2016, arXiv 1604.04661): negatives are drawn once a window and shared by its contexts.
+// are matrix products (Ji et al. 2016, arXiv 1604.04661): negatives are shared by several contexts of a window.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ struct WordLearning {
 
   // What outputs are: a row a word, told apart from drawn ones …
   int negatives;
+  int sharing;             // at most so many contexts, neighbours of each other, share what is drawn
   const NoiseSlot* noise;  // [words]
   int64_t words;
   // … or a row an inner node of a tree, whose leaves are the words (Morin & Bengio 2005); paths lie one after another.

@@ -41,7 +41,7 @@ struct Learning {
     for (int i = 0; i < words * size; i++) inputs.push_back(uniform(engine));
     for (int i = 0; i < words * size; i++) outputs.push_back(uniform(engine));
     call = {tokens.data(), starts.data(), rates.data(), parts, 2, 5, inputs.data(), outputs.data(), size, kept.data(),
-            window, true, bag, false, 7, noise.data(), words, tree ? paths.data() : nullptr, nodes.data(), turns.data(),
+            window, true, bag, false, 7, 3, noise.data(), words, tree ? paths.data() : nullptr, nodes.data(), turns.data(),
             1, losses.data(), targets.data()};
   }
 

@@ -16,11 +16,13 @@ Table = Float[np.ndarray, "_ numbers"]  # rows of two tables need not be as many
 class Noise:
     """The distribution that negatives are drawn from, by the alias method (Walker 1977).
 
-    `slots` `[V]` of NOISE_SLOT: word v itself where a draw of 32 bits is below the limit, else the other one.
+    `slots` `[V]` of NOISE_SLOT: word v itself where a draw of 32 bits is below the limit, else the other one. At most
+    `sharing` contexts of a window, neighbours of each other, are told apart from the same negatives.
     """
 
     slots: np.ndarray
     negatives: int
+    sharing: int
 
 
 @dataclass(frozen=True, eq=False)

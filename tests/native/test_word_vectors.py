@@ -8,7 +8,7 @@ from peephole.embed.distributions import kept, noise, tree
 from peephole.reference.word_vectors import learn as by_equations
 from peephole.word_operands import END, Learnt, Stretch, WordSettings
 
-WORDS = 60
+WORDS, SHARING = 60, 3
 COUNTS = np.array([4000 // (1 + place) for place in range(WORDS)])
 
 
@@ -24,7 +24,7 @@ def text(rate: float = 0.2, seed: int = 0, sentences: int = 40, parts: int = 3) 
 
 
 def settings(bag: bool, by: str, window: int = 4, negatives: int = 5, divided: bool = False) -> WordSettings:
-    outputs = noise(COUNTS, 0.75, negatives) if by == "noise" else tree(COUNTS)
+    outputs = noise(COUNTS, 0.75, negatives, SHARING) if by == "noise" else tree(COUNTS)
     return WordSettings(kept(COUNTS, 0.02), window, True, bag, divided, outputs)
 
 
@@ -96,7 +96,7 @@ def test_several_threads_see_the_same_windows() -> None:
 
 def test_short_texts_and_few_words() -> None:
     counts = np.array([2, 1])
-    how = WordSettings(kept(counts, 0.0), 5, True, False, False, noise(counts, 0.75, 5))
+    how = WordSettings(kept(counts, 0.0), 5, True, False, False, noise(counts, 0.75, 5, SHARING))
     tables = np.ones((2, 2, 3), dtype=np.float32)
     nothing = Stretch(np.array([0, END, 1, END], dtype=np.int32), np.array([0, 2, 4]), np.ones(2), 0, 0)
     found = learn(*tables, how, nothing)

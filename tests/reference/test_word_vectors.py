@@ -9,6 +9,7 @@ from peephole.embed.distributions import noise, tree
 from peephole.reference.word_vectors import Draws, learn
 from peephole.word_operands import ALWAYS, END, Noise, Stretch, Tree, WordSettings
 
+SHARING = 2
 COUNTS = np.array([9, 5, 4, 3, 2, 1])
 KEPT = np.full(6, ALWAYS, dtype=np.uint32)
 SENTENCE = np.array([0, 3, 1, 5, 3, END], dtype=np.int32)
@@ -24,7 +25,7 @@ def text(rate: float) -> Stretch:
 
 
 def told_apart(by: str) -> Noise | Tree:
-    return noise(COUNTS, 0.75, 3) if by == "noise" else tree(COUNTS)
+    return noise(COUNTS, 0.75, 3, SHARING) if by == "noise" else tree(COUNTS)
 
 
 @pytest.mark.parametrize("by", ["noise", "tree"])
@@ -79,7 +80,7 @@ def test_probabilities_of_all_leaves_sum_to_one() -> None:
 
 
 def test_words_are_drawn_as_their_shares_say() -> None:
-    draws, kind = Draws(5, 0), noise(COUNTS, 0.75, 1)
+    draws, kind = Draws(5, 0), noise(COUNTS, 0.75, 1, SHARING)
     found = np.zeros(6)
     for _ in range(60_000):
         random = draws.next()

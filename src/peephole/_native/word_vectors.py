@@ -21,10 +21,10 @@ def learn(inputs: Table, outputs: Table, settings: WordSettings, stretch: Stretc
     found = Learnt(np.zeros(parts), np.zeros(parts, dtype=np.int64))
     kind = settings.outputs
     if isinstance(kind, Noise):
-        told_apart = [kind.negatives, kind.slots.ctypes.data, len(kind.slots), 0, 0, 0]
+        told_apart = [kind.negatives, kind.sharing, kind.slots.ctypes.data, len(kind.slots), 0, 0, 0]
     else:
         tree = [kind.paths.ctypes.data, kind.nodes.ctypes.data, kind.turns.ctypes.data]
-        told_apart = [0, 0, len(kind.paths) - 1, *tree]
+        told_apart = [0, 0, 0, len(kind.paths) - 1, *tree]
     core.learn_words(
         chosen(),
         [

@@ -32,6 +32,7 @@ DESCRIPTIONS = {
         "on with --resume."
     ),
 }
+SHOWN = 5  # phrases that are named
 KEPT_ON_RESUME = ("resume", "write", "threads")
 
 
@@ -147,6 +148,11 @@ def _say(run: "EmbedRun", found: "Trained", written: Path | None) -> None:
     )
     if written is not None:
         emit(f"wrote {written}\n")
-    folder = short(run.run.folder)
+    folder, phrases = short(run.run.folder), run.corpus().phrases()
+    if phrases:
+        some = ", ".join(one.text for one in phrases[:SHOWN])
+        emit(
+            f"{len(phrases):,} phrases were joined, such as {some}; all of them: {folder / 'corpus' / 'phrases.txt'}\n"
+        )
     shown = found.vectors.words[min(100, len(found.vectors) - 1)]
     emit(f"{folder}: done. Next: peephole words {folder} {shown}\n")

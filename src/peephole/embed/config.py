@@ -41,8 +41,12 @@ class EmbedConfig:
     # better for rare words.
     softmax: Softmax = "negative"
 
-    # With negative: how many are drawn a window. 5 to 20 for small texts, 2 to 5 for large ones.
+    # With negative: how many are drawn for a right one. 5 to 20 for small texts, 2 to 5 for large ones.
     negatives: int = 5
+
+    # With negative and skipgram: how many contexts of a window, neighbours of each other, share the drawn ones. More is
+    # quicker; 1 draws anew for each, as word2vec does.
+    sharing: int = 4
 
     # With negative: words are drawn by their count to this power. 0 draws all alike.
     exponent: float = 0.75
@@ -82,7 +86,7 @@ class EmbedConfig:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise InputError(f"kind is {self.kind!r}; expected one of {', '.join(get_args(Kind))}")
-        for name in ("size", "window", "epochs", "threads"):
+        for name in ("size", "window", "sharing", "epochs", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} is {getattr(self, name)}; expected 1 or more")
         if self.window > MOST_WINDOW:

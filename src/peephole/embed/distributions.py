@@ -25,10 +25,10 @@ def kept(counts: Int64[np.ndarray, " words"], sample: float) -> UInt32[np.ndarra
     return np.where(stays >= 1, np.uint32(ALWAYS), limits).astype(np.uint32)
 
 
-def noise(counts: Int64[np.ndarray, " words"], exponent: float, negatives: int) -> Noise:
+def noise(counts: Int64[np.ndarray, " words"], exponent: float, negatives: int, sharing: int) -> Noise:
     """Words by their counts to the power of `exponent`, as a table for the alias method (Vose 1991)."""
     weights = counts.astype(np.float64) ** exponent
-    return Noise(alias(weights / weights.sum()), negatives)
+    return Noise(alias(weights / weights.sum()), negatives, sharing)
 
 
 def alias(shares: Float[np.ndarray, " words"]) -> np.ndarray:

@@ -222,7 +222,7 @@ def word_settings(corpus: Corpus, config: EmbedConfig) -> WordSettings:
     outputs = (
         tree(corpus.counts)
         if config.softmax == "hierarchical"
-        else noise(corpus.counts, config.exponent, config.negatives)
+        else noise(corpus.counts, config.exponent, config.negatives, config.sharing)
     )
     thinned = kept(corpus.counts, config.sample)
     bag = config.kind == "cbow"

@@ -1,9 +1,9 @@
 """Skip-gram and CBOW as their equations say, a window after another in float64 (Mikolov et al. 2013, arXiv 1310.4546).
 
 For a word w with contexts c₁ … c_n: skip-gram minimises Σᵢ [−log σ(u_w · v_cᵢ) − Σ_k log σ(−u_k · v_cᵢ)], k being words
-that are drawn, the same for all contexts of the window (Ji et al. 2016); CBOW has h = (1/n) Σᵢ v_cᵢ in the place of
-each v_cᵢ. With a tree the sum is over the inner nodes on the path to w, −log σ(±u_node · v). All gradients of a window are
-taken with the weights as they were before it.
+that are drawn, the same for a group of neighbouring contexts (Ji et al. 2016); CBOW has h = (1/n) Σᵢ v_cᵢ in the place of
+each v_cᵢ. With a tree the sum is over the inner nodes on the path to w, −log σ(±u_node · v). All gradients of a group, or
+of a window, are taken with the weights as they were before it.
 """
 
 from collections.abc import Iterator
@@ -75,27 +75,32 @@ def _sentences(tokens: list[int], settings: WordSettings, draws: Draws) -> Itera
 def _windows(
     sentence: list[int], settings: WordSettings, draws: Draws
 ) -> Iterator[tuple[list[int], list[int], list[float]]]:
-    """Of each word the contexts, the outputs that are scored, and which of them are to be likely."""
+    """Contexts of a word, the outputs that they are scored with, and which of these are to be likely."""
     kind = settings.outputs
     for place, word in enumerate(sentence):
         reach = 1 + draws.below(settings.window) if settings.shrink else settings.window
         around = range(max(0, place - reach), min(len(sentence), place + reach + 1))
         contexts = [sentence[i] for i in around if i != place]
         if isinstance(kind, Noise):
-            targets = [word]
-            for _ in range(kind.negatives):
-                random = draws.next()
-                drawn = (random >> 32) * len(kind.slots) >> 32
-                if (random & WORD32) >= kind.slots["below"][drawn]:
-                    drawn = int(kind.slots["other"][drawn])
-                if drawn != word:
-                    targets.append(drawn)
-            labels = [1.0] + [0.0] * (len(targets) - 1)
+            count = 1 if settings.bag else -(-len(contexts) // kind.sharing)
+            for group in range(count):
+                first, last = len(contexts) * group // count, len(contexts) * (group + 1) // count
+                targets = [word, *_negatives(word, kind, draws)]
+                yield contexts[first:last], targets, [1.0] + [0.0] * (len(targets) - 1)
         else:
             path = slice(kind.paths[word], kind.paths[word + 1])
-            targets = kind.nodes[path].tolist()
-            labels = (1.0 - kind.turns[path]).tolist()
-        yield contexts, targets, labels
+            yield contexts, kind.nodes[path].tolist(), (1.0 - kind.turns[path]).tolist()
+
+
+def _negatives(word: int, kind: Noise, draws: Draws) -> Iterator[int]:
+    """Words as their distribution has them; `word` itself, where it is drawn, is left out."""
+    for _ in range(kind.negatives):
+        random = draws.next()
+        drawn = (random >> 32) * len(kind.slots) >> 32
+        if (random & WORD32) >= kind.slots["below"][drawn]:
+            drawn = int(kind.slots["other"][drawn])
+        if drawn != word:
+            yield drawn
 
 
 def _step(
