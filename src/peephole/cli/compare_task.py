@@ -9,6 +9,7 @@ import tyro
 
 from peephole.cli.by_task import DATA_TASKS
 from peephole.cli.parsing import bare, first_paragraph, parse, retyped, unescape, with_files
+from peephole.cli.start import as_wide_as_vectors
 from peephole.cli.train_text import Text
 from peephole.data.config import TextData
 from peephole.models.config import ModelConfig
@@ -64,6 +65,7 @@ def parse_task(
     parts = {"data": data, "model": _hidden(defaults.model, hiding), "training": _hidden(training, hiding)}
     fields = [(name, type(part), field(default=part)) for name, part in parts.items()]
     kind = make_dataclass("Options", [(command, own, field(default_factory=own)), *fields], frozen=True)
+    kind = as_wide_as_vectors(kind, words)
     options: Any = parse(kind, f"{command} {task}", words, description.format(about=defaults.about))
     return getattr(options, command), _task(task, defaults, options)
 

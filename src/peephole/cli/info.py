@@ -66,6 +66,7 @@ def _installation() -> dict[str, object]:
 
 
 def _run_facts(folder: Path) -> dict[str, object]:
+    from peephole.models.language.time_delay import TimeDelayModel
     from peephole.models.sequence import SequenceModel
     from peephole.nn.explanation import explain_backend
     from peephole.tasks import load
@@ -90,7 +91,7 @@ def _run_facts(folder: Path) -> dict[str, object]:
     }
     if isinstance(model, TextModel) and run.data_folder.exists():
         facts |= _corpus_facts(model)
-    if isinstance(model.model, SequenceModel):
+    if isinstance(model.model, SequenceModel) and not isinstance(model.model, TimeDelayModel):
         facts["back end"] = explain_backend(model.model)
     return facts
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from peephole.cli.parsing import bare, emit, first_paragraph, parse, with_files
 from peephole.cli.scores_out import table_of
+from peephole.cli.start import as_wide_as_vectors
 from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.errors import InputError
 
@@ -83,7 +84,7 @@ def _options(task: str, kind: "type[ExamplesModel]", words: list[str]) -> type:
         training = replace(training, **dict.fromkeys(training.budgets()), fewest_steps=0)
     data = with_files(usual.data)
     beside = [("beside", Beside, field(default_factory=Beside))] if kind.has_mlp else []
-    return make_dataclass(
+    made = make_dataclass(
         f"Train{task.title()}",
         [
             ("output", Output, field(default_factory=Output)),
@@ -94,3 +95,4 @@ def _options(task: str, kind: "type[ExamplesModel]", words: list[str]) -> type:
         ],
         frozen=True,
     )
+    return as_wide_as_vectors(made, words)

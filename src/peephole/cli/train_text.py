@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from peephole.cli.parsing import emit, option_among, parse, unescape
+from peephole.cli.start import as_wide_as_vectors
 from peephole.cli.train_out import Output, budget_alone, carry_out, folder_for, short, write_report
 from peephole.data.config import TextData
 from peephole.errors import InputError
@@ -16,6 +17,8 @@ from peephole.train.config import TrainingConfig
 if TYPE_CHECKING:
     from peephole.tasks.text.presets import TextPreset
 
+Options = TypeVar("Options")
+RESUMED = "--resume goes on with what the run began with"
 DESCRIPTION = (
     "Train a language model on text. FILES are text files or folders; without any, the source of the running Python's "
     "own standard library. The run folder holds everything that the other commands need, and a run that was stopped, "
@@ -35,7 +38,7 @@ class Recipe:
     """Where the settings begin."""
 
     # Begin with the settings of a paper, or of ours for a machine; what else is given changes them. One of laptop,
-    # zaremba-small, zaremba-medium, zaremba-large, awd-lstm-ptb, awd-lstm-wikitext-2, karpathy-characters,
+    # tdnn, zaremba-small, zaremba-medium, zaremba-large, awd-lstm-ptb, awd-lstm-wikitext-2, karpathy-characters,
     # karpathy-characters-512, tcn-lstm-ptb-words, tcn-lstm-ptb-characters, tcn-lstm-text8. docs/presets.md has every
     # value with its source.
     preset: str | None = None
@@ -55,22 +58,29 @@ class TrainText:
 def run(words: list[str], problems: tuple[str, ...]) -> int:
     """Parse, train, and say how to go on. `problems` are named in the help."""
     preset = _preset(words)
-    options = parse(_options(preset, words), "train", words, DESCRIPTION.format(problems=", ".join(problems)))
+    kind = options_of(TrainText, preset, words)
+    options = parse(kind, "train", words, DESCRIPTION.format(problems=", ".join(problems)))
+    if preset is not None:
+        if options.output.resume is not None:
+            raise InputError(f"{RESUMED}; leave --preset away, or begin a new run")
+        preset.check(options.data)
+    return train(options, words)
+
+
+def train(options: Any, words: list[str]) -> int:
+    """Train, or go on, as `words`, parsed to options with the groups of `TrainText`, say; and say how to go on."""
     from peephole.tasks.config import TextTask
     from peephole.tasks.text.model import TextModel
 
     changes: dict[str, object] = {}
     if options.output.resume is not None:
-        if options.data.files or preset is not None:
-            given = "--preset" if preset is not None else "FILES"
-            raise InputError(f"--resume goes on with what the run began with; leave {given} away, or begin a new run")
+        if options.data.files:
+            raise InputError(f"{RESUMED}; leave FILES away, or begin a new run")
         changes = budget_alone(options.training, words)
         from peephole.runs.folder import Run
 
         model = TextModel.resume(Run.open(options.output.resume))
     else:
-        if preset is not None:
-            preset.check(options.data)
         data = TextData(**{**vars(options.data), "separator": unescape(options.data.separator)})
         out = folder_for(options.output, options.training.devices)
         model = TextModel.create(TextTask(data, options.model, options.training), out)
@@ -98,15 +108,15 @@ def _preset(words: list[str]) -> "TextPreset | None":
     return preset
 
 
-def _options(preset: "TextPreset | None", words: list[str]) -> type:
+def options_of(kind: type[Options], preset: "TextPreset | None", words: list[str]) -> type[Options]:
     """The options, with the values of a preset as their defaults; a budget among the words takes the place of its."""
     if preset is None:
-        return TrainText
+        return as_wide_as_vectors(kind, words)
     training = preset.training
     if {word.split("=")[0] for word in words} & {f"--{name}" for name in training.budgets()}:
         training = replace(training, **dict.fromkeys(training.budgets()))
     settings = {"data": Text(**preset.data), "model": preset.model, "training": training}
     fields = [(name, type(value), field(default=value)) for name, value in settings.items()]
-    made = make_dataclass("TrainText", fields, bases=(TrainText,), frozen=True)
-    made.__module__, made.__doc__ = TrainText.__module__, TrainText.__doc__
-    return made
+    made = make_dataclass(kind.__name__, fields, bases=(kind,), frozen=True)
+    made.__module__, made.__doc__ = kind.__module__, kind.__doc__
+    return as_wide_as_vectors(made, words)

@@ -175,7 +175,7 @@ def _again_on_its_data(model: TextModel | ExamplesModel, task: Any, folder: Path
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder)
     shutil.copytree(model.run.data_folder, run.data_folder, copy_function=_linked)
-    for path in (model.run.tokenizer_path, model.run.encoding_path):
+    for path in (model.run.tokenizer_path, model.run.encoding_path, model.run.vectors_path):
         if path.exists():
             shutil.copy2(path, run.folder / path.name)
     run.write_config(name_of(task), settings_of(task))

@@ -1,7 +1,7 @@
 """Checkpoints of word vectors: both tables and where the training stands, without a copy of the tables in memory.
 
-`checkpoint/<part>/` holds `inputs.npy`, `outputs.npy` and `state.json`. It is written under another name and renamed, so
-that it is there whole or not at all; the one before it is removed afterwards.
+`checkpoint/<part>/` holds `inputs.npy`, `outputs.npy` and `state.json`. It is written under another name and renamed,
+so that it is there whole or not at all; the one before it is removed afterwards.
 """
 
 import json

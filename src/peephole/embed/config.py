@@ -37,8 +37,8 @@ class EmbedConfig:
     window: int = 5
 
     # How the right word is told from all others. negative: from a few drawn ones (Mikolov et al. 2013); better for
-    # frequent words, and quicker. hierarchical: along a path of a tree of Huffman's, a true distribution over all words;
-    # better for rare words.
+    # frequent words, and quicker. hierarchical: along a path of a tree of Huffman's, a true distribution over all
+    # words; better for rare words.
     softmax: Softmax = "negative"
 
     # With negative: how many are drawn for a right one. 5 to 20 for small texts, 2 to 5 for large ones.
@@ -67,8 +67,8 @@ class EmbedConfig:
     # Learning rate that is reached at the end.
     least_rate: float = 1e-4
 
-    # With CBOW: share the gradient of the contexts' mean out among them, as calculus has it. word2vec gives each context
-    # all of it, which is a larger step for inputs than for outputs.
+    # With CBOW: share the gradient of the contexts' mean out among them, as calculus has it. word2vec gives each
+    # context all of it, which is a larger step for inputs than for outputs.
     divided: bool = False
 
     # Threads. With one the same seed gives the same vectors, bit for bit; several write without locks, which costs a

@@ -175,7 +175,7 @@ def _parse(table: _Table, start: int, numbers: list[bytes], places: list[int]) -
 def _read_binary(table: _Table, file: io.BufferedIOBase, begun: bytes) -> bool:
     """Fill the table. Whether more follows."""
     size = 4 * table.rows.shape[1]
-    whole = memoryview(table.rows).cast("B") if table.rows.dtype.str == "<f4" else None
+    whole = table.rows.data.cast("B") if table.rows.dtype.str == "<f4" else None
     block, at = begun, 0
     while not table.full:
         space = block.find(b" ", at)

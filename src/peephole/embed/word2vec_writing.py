@@ -14,7 +14,7 @@ from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 from peephole.writing import written_whole
 
-ROWS = 256  # that are written at once
+NUMBERS = 1 << 15  # that are written at once
 PARTING = (b" ", b"\n", b"\t", b"\r")  # what parts words in a file, and so cannot stand in one
 
 
@@ -49,8 +49,9 @@ def write_rows(
     names = iter(words)
     with _writing(path), written_whole(path) as plain, _packing(plain, packed) as file:
         file.write(b"%d %d\n" % rows.shape)
-        for start in range(0, len(rows), ROWS):
-            part = np.ascontiguousarray(rows[start : start + ROWS], dtype="<f4")
+        count = max(1, NUMBERS // max(1, rows.shape[1]))
+        for start in range(0, len(rows), count):
+            part = np.ascontiguousarray(rows[start : start + count], dtype="<f4")
             of_part = [_encoded(path, word) for word in islice(names, len(part))]
             if len(of_part) != len(part):
                 raise InputError(f"{path}: {start + len(of_part):,} words for {len(rows):,} vectors; expected as many")

@@ -1,9 +1,9 @@
 """Skip-gram and CBOW as their equations say, a window after another in float64 (Mikolov et al. 2013, arXiv 1310.4546).
 
 For a word w with contexts c₁ … c_n: skip-gram minimises Σᵢ [−log σ(u_w · v_cᵢ) − Σ_k log σ(−u_k · v_cᵢ)], k being words
-that are drawn, the same for a group of neighbouring contexts (Ji et al. 2016); CBOW has h = (1/n) Σᵢ v_cᵢ in the place of
-each v_cᵢ. With a tree the sum is over the inner nodes on the path to w, −log σ(±u_node · v). All gradients of a group, or
-of a window, are taken with the weights as they were before it.
+that are drawn, the same for a group of neighbouring contexts (Ji et al. 2016); CBOW has h = (1/n) Σᵢ v_cᵢ in the
+place of each v_cᵢ. With a tree the sum is over the inner nodes on the path to w, −log σ(±u_node · v). All gradients of
+a group, or of a window, are taken with the weights as they were before it.
 """
 
 from collections.abc import Iterator

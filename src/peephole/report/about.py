@@ -8,6 +8,8 @@ import torch
 
 from peephole._version import __version__
 from peephole.errors import InputError
+from peephole.models.language.config import RECURRENT, LanguageConfig
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Facts, Missing, Paragraph, Part, Settings
 from peephole.tasks.subject import Subject
@@ -35,7 +37,9 @@ def about(subject: Subject) -> list[Part]:
         said = "No weights were kept: the run ended before its first checkpoint, so that nothing inside can be shown."
         parts.insert(0, Missing(said))
     groups = _groups(model.task)
-    if isinstance(model.model, SequenceModel):
+    if isinstance(model.model, TimeDelayModel):
+        groups.insert(0, ("equations of the net", _numbered(model.model.equations)))
+    elif isinstance(model.model, SequenceModel):
         groups.insert(0, ("equations of the cell", _numbered(model.model.config.spec.equations)))
     return [*parts, Settings(tuple(groups))]
 
@@ -108,7 +112,10 @@ def _groups(task: Any) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     for field in dataclasses.fields(task):
         value = getattr(task, field.name)
         if dataclasses.is_dataclass(value):
-            rows = tuple((inner.name, _shown(getattr(value, inner.name))) for inner in dataclasses.fields(value))
+            names = [inner.name for inner in dataclasses.fields(value)]
+            if isinstance(value, LanguageConfig) and value.context:
+                names = [name for name in names if name not in RECURRENT]
+            rows = tuple((name, _shown(getattr(value, name))) for name in names)
             groups.append((field.name, rows))
         else:
             plain.append((field.name, _shown(value)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from peephole.errors import InputError
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.models.perceptron import Perceptron
 from peephole.models.static import StaticModel
 from peephole.report.gates import saturated_gates
@@ -24,7 +25,7 @@ def laboratory(subject: Subject) -> list[Part]:
     """Flow, horizon, saturation, timescales and spectrum. `InputError` for a static net, and without weights."""
     subject.need_weights()
     model = subject.model
-    if isinstance(model.model, StaticModel | Perceptron):
+    if isinstance(model.model, StaticModel | Perceptron | TimeDelayModel):
         raise InputError("a net without recurrence, nothing flows through time in it")
     batch, divergence = model.examined(SEQUENCES, None, STEPS)
     net = model.model

@@ -1,6 +1,7 @@
 """The papers behind what a report shows and what the run was trained with."""
 
 from peephole.models.language.model import LanguageModel
+from peephole.models.language.time_delay import SOURCE, TimeDelayModel
 from peephole.models.sequence import SequenceModel
 from peephole.report.parts import Part, References
 from peephole.tasks.subject import Subject
@@ -93,11 +94,11 @@ def _of_net(subject: Subject) -> list[tuple[str, str]]:
     if not isinstance(net, SequenceModel):
         return []
     config = net.config
-    rows = [("cell", config.spec.source)]
+    rows = [("net", SOURCE) if isinstance(net, TimeDelayModel) else ("cell", config.spec.source)]
     init = str(config.start["init"])
     if init in STARTS:
         rows.append((f"start of the weights ({init})", STARTS[init]))
-    if config.start["forget_bias"] is not None:
+    if config.start["forget_bias"] is not None and not isinstance(net, TimeDelayModel):
         rows.append(
             (
                 "bias of the forget gate",
@@ -133,6 +134,8 @@ def _of_training(subject: Subject) -> list[tuple[str, str]]:
     training = subject.model.task.training
     truncated = getattr(training, "bptt", "full") == "truncated"
     rows = [("back-propagation through time", f"{BACKPROPAGATION}{f'; {TRUNCATED}' if truncated else ''}")]
+    if isinstance(subject.model.model, TimeDelayModel):
+        rows = []
     rows.append((f"optimiser ({training.optimizer})", OPTIMIZERS[training.optimizer]))
     if training.clip_norm is not None:
         rows.append(("clipping of gradients", CLIPPING))

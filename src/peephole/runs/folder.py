@@ -53,7 +53,8 @@ class Run:
 
     def discard(self) -> None:
         """Remove what `create` and reading the text have made; a folder that was there or holds more stays."""
-        for path in (self.config_path, self.tokenizer_path, self.encoding_path, self.folder / ".lock"):
+        own = (self.config_path, self.tokenizer_path, self.encoding_path, self.vectors_path)
+        for path in (*own, self.folder / ".lock"):
             path.unlink(missing_ok=True)
         for folder in (self.data_folder, self.shards_folder, self.folder / ".data.partial"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,6 +93,11 @@ class Run:
     @property
     def encoding_path(self) -> Path:
         return self.folder / "encoding.json"
+
+    @property
+    def vectors_path(self) -> Path:
+        """The vectors of words that the net started from, where they were made elsewhere."""
+        return self.folder / "vectors.safetensors"
 
     @property
     def shards_folder(self) -> Path:

@@ -23,6 +23,7 @@ class TextTask:
     data: TextData = field(default_factory=TextData)
     model: LanguageConfig = field(default_factory=LanguageConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    vectors_sha256: str | None = None  # what the file of `model.vectors` held
 
 
 @dataclass(frozen=True)

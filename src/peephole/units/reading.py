@@ -1,7 +1,7 @@
 """A net reading held-out text: each character or word, what it cost, and all states and gates as it read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from peephole.errors import InputError
 from peephole.inside.effect_running import evaluating
 from peephole.inside.trace import trace
 from peephole.inside.traced import TracedLayer
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.tasks.text.model import TextModel
 from peephole.units.properties import Text
 from peephole.units.scanning import END
@@ -91,19 +92,26 @@ class Reading:
 
 @torch.no_grad()
 def read_held_out(model: TextModel, steps: int | None = None, rows: int | None = None) -> Reading:
-    """Let the net read rows of the held-out text, at even distances, from zero states.
+    """Let the net read rows of the held-out text, at even distances, from zero states. One without recurrence has no
+    layers to be seen.
 
     `InputError` where the text is gone or too short.
     """
     window = held_out_window(model, steps, rows)
-    with evaluating(model.model), trace(model.model, gradients=False) as seen:
-        features, _ = model.model.features(window.inputs, None, window.resets)
+    traced: Sequence[TracedLayer] = ()
+    if isinstance(model.model, TimeDelayModel):
+        with evaluating(model.model):
+            features, _ = model.model.features(window.inputs, None, window.resets)
+    else:
+        with evaluating(model.model), trace(model.model, gradients=False) as seen:
+            features, _ = model.model.features(window.inputs, None, window.resets)
+        traced = seen.calls[0].layers  # a narrower last layer is a net of its own, left out
     columns = [row.tolist() for row in window.inputs.t()]
     return Reading(
         tuple(tuple(_spelled(model, row)) for row in columns),
         tuple(_before(model, row, len(columns)) for row in range(len(columns))),
         _bits(model, window, features),
-        tuple(_layer(layer) for layer in seen.calls[0].layers),  # a narrower last layer is a net of its own, left out
+        tuple(map(_layer, traced)),
         model.tokenizer.unit,
     )
 

@@ -29,6 +29,7 @@ def find_units(model: TextModel, patterns: Sequence[str] = (), ablate: bool = Tr
     Raises:
         InputError: the text is gone or too short; an expression is none, never ends, or holds never or always.
     """
+    model.need_recurrence()
     return units_of(model, read_held_out(model), patterns, ablate, random)
 
 
@@ -36,6 +37,7 @@ def units_of(
     model: TextModel, reading: Reading, patterns: Sequence[str] = (), ablate: bool = True, random: int = RANDOM
 ) -> Units:
     """The units of what `read_held_out` gave for the model; otherwise as `find_units`."""
+    model.need_recurrence()
     if reading.rows < 2:
         raise InputError(f"the net read {reading.steps:,} held-out symbols, too few to choose units and to judge them")
     values = values_of(reading, patterns)

@@ -17,8 +17,8 @@ def gradients(examination: Examination) -> dict[str, tuple[Tensor, ...]]:
     case = examination.case
     if case.model is None or not case.training:
         return {}
-    named = [(name, value) for name, value in case.model.named_parameters() if value.is_floating_point()]
-    if not named or not all(value.requires_grad for _, value in named):
+    named = [(name, value) for name, value in case.model.named_parameters() if value.requires_grad]
+    if not named:
         return {}
     found: dict[str, list[Tensor]] = {}
     with evaluating(case.model), torch.random.fork_rng(devices=[]), torch.enable_grad():

@@ -45,6 +45,8 @@ class LanguageModel(SequenceModel):
     embedding: nn.Embedding
 
     def __init__(self, symbols: int, config: LanguageConfig, ranked: bool = False) -> None:
+        if config.context and type(self) is LanguageModel:
+            raise InputError(f"context={config.context} is of a net without recurrence; expected language_model(…)")
         super().__init__(symbols, config)
         self.last: Recurrent | None = None
         if config.narrow_last:
@@ -58,6 +60,7 @@ class LanguageModel(SequenceModel):
         if config.ties(symbols):
             head.weight = self.embedding.weight
         self._begin()
+        self.embedding.requires_grad_(not config.frozen_vectors)
         if ranked and config.zipf_start:
             head.begin_with(zipf(symbols))
 
@@ -76,6 +79,11 @@ class LanguageModel(SequenceModel):
         if config.embedding_range is not None:
             embedding.weight.uniform_(-config.embedding_range, config.embedding_range)
             self.head.bias.zero_()
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the recurrence draws noise while training."""
+        return self.recurrent.noise.any
 
     @property
     def softmax(self) -> Softmax:

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from peephole.errors import InputError
 from peephole.models.encoder_decoder import EncoderDecoder
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.models.sequence import SequenceModel
 from peephole.nn.exchange import from_torch
 from peephole.nn.recurrent import Recurrent
@@ -74,7 +75,7 @@ def find_recurrent(module: nn.Module) -> nn.Module:
     Of a `SequenceModel` it is the one over the sequence: its input layer may have another, over the letters of a word.
     Of an `EncoderDecoder` it is the one over the source.
     """
-    if isinstance(module, SequenceModel | EncoderDecoder):
+    if isinstance(module, SequenceModel | EncoderDecoder) and not isinstance(module, TimeDelayModel):
         return module.recurrent
     if not isinstance(module, nn.Module):
         raise InputError(f"got a {type(module).__name__}; expected a module with a recurrent net in it")

@@ -91,6 +91,8 @@ def _identity(record: Record) -> dict[str, Any]:
     settings = record.settings
     tokens = {name: settings["data"][name] for name in TOKENS} if record.task == "text" else {}
     flat = {**settings["model"], **settings["training"], **tokens, "net": settings.get("net", "recurrent")}
+    if flat.get("context"):  # its cell is none
+        flat["cell"] = "tdnn"
     return {name: value for name, value in flat.items() if name != "seed" and name not in CARRIED_OUT}
 
 

@@ -70,7 +70,9 @@ def _model(task: Task, folder: Path) -> TaskModel:
     if not (folder / "config.json").is_file():
         return kind.create(task, folder)
     run = Run.open(folder)
-    config = run.read_config()
-    if config["task"] != name_of(task) or config["settings"] != json.loads(json.dumps(settings_of(task))):
+    config, given = run.read_config(), json.loads(json.dumps(settings_of(task)))
+    if given.get("vectors_sha256", "") is None:  # known from the moment that a run is made
+        given["vectors_sha256"] = config["settings"].get("vectors_sha256")
+    if config["task"] != name_of(task) or config["settings"] != given:
         raise InputError(f"{folder}: holds a run of other settings; move it away, or choose another --out")
     return kind.resume(run)

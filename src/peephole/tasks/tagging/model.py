@@ -22,6 +22,8 @@ from peephole.errors import InputError
 from peephole.models.perceptron import Perceptron
 from peephole.models.sequence import SequenceModel
 from peephole.models.words import WordsAndCharacters
+from peephole.runs.folder import process_rank
+from peephole.tasks.beginning import Start, pinned, start_of
 from peephole.tasks.examples.answer import Answer
 from peephole.tasks.examples.confusion import Confusion
 from peephole.tasks.examples.model import MEASURED, ExamplesModel
@@ -50,6 +52,7 @@ class TaggingModel(ExamplesModel):
     task: TaggingTask
     encoding: TaggingEncoding
     model: SequenceModel | Perceptron
+    _start: Start | None  # the vectors that the net began with
 
     @staticmethod
     def prepare(data: TaggingData, folder: Path) -> TaggingEncoding:
@@ -58,6 +61,10 @@ class TaggingModel(ExamplesModel):
     @staticmethod
     def encoding_from(values: dict[str, Any]) -> TaggingEncoding:
         return TaggingEncoding.from_dict(values)
+
+    @classmethod
+    def create(cls, task: TaggingTask, out: Path | str) -> "ExamplesModel":
+        return super().create(task if process_rank() else pinned(task), out)
 
     def new_net(self) -> SequenceModel | Perceptron:
         config = self.task.model
@@ -70,6 +77,11 @@ class TaggingModel(ExamplesModel):
             cell=config.cell,
             word_dropout=config.word_dropout,
         )
+        names = ("", *self.encoding.words[: self.encoding.frequent])  # the first is the unknown word
+        self._start = start_of(self.run, self.task, names, self._shared(self.run, self.task))
+        if self._start is not None:
+            self._start.give(layer.words)
+        layer.words.requires_grad_(not config.frozen_vectors)
         labels = len(self.encoding.labels)
         if self.task.net == "mlp":
             return Perceptron(layer, config.hidden_size, nn.Linear(config.hidden_size, labels), config.dropout)
@@ -109,7 +121,8 @@ class TaggingModel(ExamplesModel):
         first, *others = super().describe()
         words = f"{len(encoding.words):,} different words, {encoding.frequent:,} with a vector of their own"
         labels = f"{len(encoding.labels)} labels{' of spans' if encoding.spans else ''}"
-        return [first, f"{words}; {labels}", *self._remarks(self.parts), *others]
+        started = [] if self._start is None else [self._start.said]
+        return [first, f"{words}; {labels}", *started, *self._remarks(self.parts), *others]
 
     # --- scores ---
 

@@ -1,6 +1,7 @@
 """The settings of tagging. Imports nothing heavy: the command line reads it for its help."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from peephole.data.tagging.config import TaggingData
@@ -40,8 +41,18 @@ class TaggingNet(WholeConfig):
     # Share of the vectors of words and spellings that is dropped while training.
     input_dropout: float = 0.4
 
+    # Start from these vectors of words, in place of random ones: a file in word2vec's text or binary format, or a run
+    # of skip-gram, CBOW or a language model. A word that is not there as it is spelled is looked for in lower case;
+    # those that lack a vector start as usual, and all others are scaled by one factor to the usual size.
+    vectors: Path | None = None
+
+    # Keep the table of vectors as it starts while everything else is trained, words that --vectors lacks included.
+    frozen_vectors: bool = False
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.frozen_vectors and self.vectors is None:
+            raise InputError("--frozen-vectors keeps the vectors of --vectors as they are; give it too")
         for name in ("character_size", "character_hidden"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected at least 1")
@@ -84,3 +95,4 @@ class TaggingTask(ExamplesTask):
     data: TaggingData = field(default_factory=TaggingData)
     model: TaggingNet = field(default_factory=TaggingNet)
     training: TaggingTraining = field(default_factory=TaggingTraining)
+    vectors_sha256: str | None = None  # what the file of `model.vectors` held

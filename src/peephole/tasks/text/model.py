@@ -23,16 +23,19 @@ from peephole.generate.config import Sampling
 from peephole.generate.sampling import Writing
 from peephole.generate.scoring import Pieces, reads_through, surprisals
 from peephole.models.language.model import LanguageModel
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.models.softmax import AdaptiveSoftmax, SampledSoftmax
 from peephole.nn.explanation import explain_backend
 from peephole.runs.folder import Run, process_rank
 from peephole.streams.snapshot import Snapshot, Streaming
 from peephole.streams.stream import Stream
+from peephole.tasks.beginning import pinned
 from peephole.tasks.config import TextTask, settings_of, task_from
 from peephole.tasks.model import TaskModel, load_weights
 from peephole.tasks.text.answering import Prediction, Scored, distribution, encoded_prime, predictions
 from peephole.tasks.text.ending import Ending
 from peephole.tasks.text.objective import TextObjective
+from peephole.tasks.text.starting import new_model, start_for
 from peephole.tasks.text.writing import spell, speller_after
 from peephole.tasks.text.written import tokens_in
 from peephole.train.checkpoint import find_checkpoint
@@ -61,6 +64,7 @@ class TextModel(TaskModel[LanguageModel]):
         """
         if process_rank():
             return cls.resume(Run.wait_for(Path(out), "data", "tokenizer.json"))
+        task = pinned(task)
         run = Run.create(Path(out))
         with run.lock():
             try:
@@ -68,8 +72,9 @@ class TextModel(TaskModel[LanguageModel]):
                 check_machine(task.training)
                 corpus = prepare(task.data, run.data_folder, run.tokenizer_path)
                 TextObjective(corpus, task.training).batches(0, task.training.devices)
-                model = _new_model(task, corpus.tokenizer)
-                explain_backend(model)  # a named back end that cannot serve the cell says so here
+                model = new_model(task, corpus.tokenizer, start_for(run, task, corpus.tokenizer))
+                if not isinstance(model, TimeDelayModel):
+                    explain_backend(model)  # a named back end that cannot serve the cell says so here
             except BaseException:
                 run.discard()
                 raise
@@ -80,7 +85,7 @@ class TextModel(TaskModel[LanguageModel]):
         """The model of a finished or interrupted run: its kept weights, or those of its newest checkpoint."""
         task = cls.task_from(run)
         tokenizer = Tokenizer.load(run.tokenizer_path)
-        model = _new_model(task, tokenizer)
+        model = new_model(task, tokenizer)
         load_weights(model, run)
         return cls(run, task, tokenizer, model)
 
@@ -94,7 +99,7 @@ class TextModel(TaskModel[LanguageModel]):
             with run.lock():
                 _read_again(run, task)
         tokenizer = Tokenizer.load(run.tokenizer_path)
-        return cls(run, task, tokenizer, _new_model(task, tokenizer))
+        return cls(run, task, tokenizer, new_model(task, tokenizer, start_for(run, task, tokenizer)))
 
     @classmethod
     def task_from(cls, run: Run) -> TextTask:
@@ -125,6 +130,7 @@ class TextModel(TaskModel[LanguageModel]):
         self, sequences: int, steps: int | None = None, most: int | None = None
     ) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
         """Held-out sequences with the states that the text before them left, and the divergence of what follows."""
+        self.need_recurrence()
         steps = EXAMINED_STEPS if steps is None else steps
         steps = steps if most is None else min(steps, most)
         window = self.held_out_window(sequences, 2 * steps)
@@ -135,12 +141,17 @@ class TextModel(TaskModel[LanguageModel]):
         batch = {"inputs": window.inputs[steps:], "states": states, "resets": resets[1]}
         return batch, lambda logits: divergence.kl(logits, targets)
 
+    def need_recurrence(self) -> None:
+        """Raise `InputError` for a net without recurrence."""
+        if isinstance(self.model, TimeDelayModel):
+            raise InputError("a net without recurrence, nothing flows through time in it")
+
     def objective(self) -> TextObjective:
-        return TextObjective(self.corpus, self.task.training, noisy=self.model.recurrent.noise.any)
+        return TextObjective(self.corpus, self.task.training, noisy=self.model.noisy)
 
     def net_before(self) -> LanguageModel:
         with torch.random.fork_rng(devices=()):
-            return _new_model(self.task, self.tokenizer)
+            return new_model(self.task, self.tokenizer, start_for(self.run, self.task, self.tokenizer))
 
     def write_config(self) -> None:
         self.run.write_config("text", settings_of(self.task))
@@ -149,9 +160,11 @@ class TextModel(TaskModel[LanguageModel]):
         corpus, unit = self.corpus, self.unit
         count = sum(parameter.numel() for parameter in self.model.parameters())
         train, held_out = self._size(corpus.train), self._size(corpus.held_out)
+        start = start_for(self.run, self.task, self.tokenizer)
         return [
             f"{train:,} {unit} to train on, {held_out:,} held out, {len(self.tokenizer):,} symbols",
             f"{self.kind}, {count:,} parameters",
+            *([] if start is None else [start.said]),
         ]
 
     def _size(self, part: Part) -> int:
@@ -162,6 +175,8 @@ class TextModel(TaskModel[LanguageModel]):
     def kind(self) -> str:
         config, head = self.model.config, self.model.head
         said = f"{config.spec.code} {config.layers}×{config.hidden_size}"
+        if isinstance(self.model, TimeDelayModel):
+            said = self.model.name
         tied = ", tied" if head.weight is self.model.embedding.weight else ""
         kinds = {SampledSoftmax: ", sampled softmax", AdaptiveSoftmax: ", adaptive softmax"}
         return f"{said}{tied}{kinds.get(type(head), '')}"
@@ -337,11 +352,6 @@ class TextModel(TaskModel[LanguageModel]):
         if can or weights != "float32":
             return self.snapshot(weights)
         return self.model
-
-
-def _new_model(task: TextTask, tokenizer: Tokenizer) -> LanguageModel:
-    torch.manual_seed(task.training.seed)
-    return LanguageModel(len(tokenizer), task.model, ranked=tokenizer.kind == "word")
 
 
 def _read_again(run: Run, task: TextTask) -> None:

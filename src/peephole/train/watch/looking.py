@@ -13,6 +13,7 @@ from peephole.inside.effect_running import evaluating
 from peephole.inside.trace import trace
 from peephole.inside.traced import TracedLayer
 from peephole.models.heads import Pooled
+from peephole.models.language.time_delay import TimeDelayModel
 from peephole.models.sequence import SequenceModel
 from peephole.models.static import StaticModel
 from peephole.spec import CellSpec
@@ -38,11 +39,13 @@ def look(model: nn.Module, sequences: WatchedSequences) -> tuple[LayerSeen, ...]
     """The layers of `model` on these sequences, without dropout and noise, in float32 whatever training uses.
 
     Weights, their gradients, modes and random states are left as they are. `InputError` where the net's numbers are not
-    finite. A model of another kind than ours has no layers to be seen.
+    finite. A model of another kind than ours has no layers to be seen, nor has one without recurrence.
     """
     with evaluating(model), torch.inference_mode(False), torch.no_grad():
         if isinstance(model, StaticModel):
             return _static(model, sequences)
+        if isinstance(model, TimeDelayModel):
+            return ()
         return _recurrent(model, sequences) if isinstance(model, SequenceModel) else ()
 
 

@@ -4,11 +4,11 @@
 """
 
 from peephole.errors import InputError
-from peephole.tasks.text.presets import awd_lstm, karpathy, laptop, tcn, zaremba
+from peephole.tasks.text.presets import awd_lstm, karpathy, laptop, tcn, tdnn, zaremba
 from peephole.tasks.text.presets.preset import TextPreset as TextPreset
 
 PRESETS: dict[str, TextPreset] = {
-    preset.name: preset for module in (laptop, zaremba, awd_lstm, karpathy, tcn) for preset in module.PRESETS
+    preset.name: preset for module in (laptop, tdnn, zaremba, awd_lstm, karpathy, tcn) for preset in module.PRESETS
 }
 
 
