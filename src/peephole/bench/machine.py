@@ -28,7 +28,7 @@ INSTRUCTION_SETS = (
     "bf16",
     "sve",
 )
-LIBRARIES = ("torch", "onnxruntime", "onnx", "numpy")
+LIBRARIES = ("torch", "onnxruntime", "onnx", "numpy", "gensim")
 SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "MKL_NUM_THREADS")
 
 

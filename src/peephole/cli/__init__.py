@@ -17,7 +17,7 @@ COMMANDS = {
     "info": "what is in a run, which back end computes it; without a run: this installation",
     "runs": "a table of the runs in a folder",
     "embed": "vectors of words: TDNN, soft bag of words (CBOW), skip-gram",
-    "words": "one-hot inputs beside what the net makes of them: density, distances, nearest words",
+    "words": "what vectors of words know: neighbours, analogies, similarity, capitals; density beside one-hot vectors",
     "units": "units that follow quotes, brackets, indentation or any regular expression, found and tested",
     "report": "everything about a run in one HTML file that needs no network",
     "doctor": "why a run does not learn and what to change; try the cure; plant a fault to see what it looks like",

@@ -18,8 +18,8 @@ DESCRIPTION = (
     "Measure the layers beside torch.nn, ONNX Runtime, a loop written by hand and plain matrix products: in turn in "
     "one process, after the results of each were compared with the equations in float64. With --growth: how time "
     "grows with T, B, H and threads. Without options it measures every bar that the project sets itself. "
-    "`peephole bench stream` measures one step at a time instead; it has options of its own: "
-    "`peephole bench stream --help`."
+    "`peephole bench stream` measures one step at a time instead, `peephole bench vectors` how fast word vectors are "
+    "learnt; they have options of their own: `peephole bench stream --help`, `peephole bench vectors --help`."
 )
 
 
@@ -77,6 +77,10 @@ def run(words: list[str]) -> int:
         from peephole.cli import bench_stream
 
         return bench_stream.run(words[1:])
+    if words[:1] == ["vectors"]:
+        from peephole.cli import bench_vectors
+
+        return bench_vectors.run(words[1:])
     options = parse(Bench, "bench", words, DESCRIPTION)
     _check(options)
     from peephole.bench.plot import picture

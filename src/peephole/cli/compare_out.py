@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 TESTS = {"t over the same seeds": "paired t", "one seed: no test": "none, one seed"}
 
 
-def check_figure(path: Path | None) -> None:
+def check_figure(path: Path | None, option: str = "out") -> None:
     """Raise `InputError`, before work starts, for a file that takes no figure, and where matplotlib is missing."""
     if path is None:
         return
     from peephole.figures import SUFFIXES, check_installed
 
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"--out is {path}; expected a file that ends in {', '.join(SUFFIXES)}")
+        raise InputError(f"--{option} is {path}; expected a file that ends in {', '.join(SUFFIXES)}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         what = "is a folder" if path.is_dir() else "cannot be made, there is no such folder to hold it"
-        raise InputError(f"{path}: {what}; choose another --out")
+        raise InputError(f"{path}: {what}; choose another --{option}")
     check_installed()
 
 
@@ -75,7 +75,7 @@ def show(found: "Comparison", over: "Over", figure: Path | None, as_json: bool) 
         emit(f"wrote {written}\n")
 
 
-def write_figure(path: Path, figure: "Figure") -> None:
+def write_figure(path: Path, figure: "Figure", option: str = "out") -> None:
     """Write the figure to the file, in the format that its ending names."""
     from peephole.figures import save
 
@@ -83,7 +83,7 @@ def write_figure(path: Path, figure: "Figure") -> None:
         save(figure, path)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise InputError(f"{path}: cannot be written ({reason}); choose another --out") from None
+        raise InputError(f"{path}: cannot be written ({reason}); choose another --{option}") from None
 
 
 def emit_table(rows: list[tuple[str, ...]]) -> None:

@@ -1,24 +1,22 @@
-"""`peephole words RUN [WORD …]`."""
+"""`peephole words VECTORS|RUN [WORDS …]`."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from peephole.cli.compare_out import check_figure, emit_table, write_figure
+from peephole.cli.compare_out import check_figure, write_figure
 from peephole.cli.parsing import emit, parse
 from peephole.errors import InputError
-
-if TYPE_CHECKING:
-    from peephole.embed.found import Geometry
-    from peephole.embed.vectors import Neighbour
+from peephole.figures import draw
 
 DESCRIPTION = (
-    "One-hot vectors of the symbols of a run on text beside the vectors that its net has learnt in their place: "
-    "dimensions, how densely they lie, distances and cosines, and what the frequency of a word does to them. With "
-    "WORDS, the symbols whose vectors point most nearly the same way as theirs."
+    "What vectors of words know: those of a file in word2vec's format, or those that the net of a run has learnt in "
+    "the place of one-hot vectors (text, TDNN, skip-gram, CBOW, tagging, translation). Without options, how they lie "
+    "beside one-hot vectors: dimensions, density, distances, and what the frequency of a word does to them. With "
+    "WORDS, the words whose vectors point most nearly the same way; `king - man + woman` adds and takes away."
 )
 
 
@@ -26,16 +24,48 @@ DESCRIPTION = (
 class Words:
     """Options of `peephole words`."""
 
-    # Run folder.
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    # File of vectors, as text or binary, packed by gzip or not; or a run folder.
+    vectors: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="VECTORS|RUN")]
 
-    # Words of the vocabulary (of a run over characters, characters) whose nearest ones are listed, by cosine.
+    # Words of the vocabulary (of a run over characters, characters) whose nearest ones are listed, by cosine. A + or -
+    # between two of them, with spaces around it, joins them: king - man + woman.
     words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[WORDS ...]")] = ()
 
     # How many of them.
     count: int = 10
 
-    # File for the figure of distances: its ending, .svg, .png or .pdf, says in which format.
+    # File of analogy questions, as questions-words.txt of word2vec: `: section` lines, and lines of four words, a b c d
+    # for a is to b as c is to d. An answer is right if d is the word nearest to b - a + c, the three left out.
+    analogies: Path | None = None
+
+    # How analogies are answered: by addition (3CosAdd, Mikolov et al. 2013), or by multiplication (3CosMul, Levy &
+    # Goldberg 2014), in which no word outweighs the others.
+    by: Literal["addition", "multiplication"] = "addition"
+
+    # Files of pairs of words with people's scores of how similar they are, as WordSim-353 and SimLex-999: two words and
+    # a number a line. Said is Spearman's correlation with the cosines.
+    similarity: tuple[Path, ...] = ()
+
+    # File for the picture of countries and capitals in their principal plane: its ending, .svg, .png or .pdf, says in
+    # which format. The pairs are those of the questions of --analogies if these ask for capitals, else a list of ours.
+    picture: Path | None = None
+
+    # Pairs in the picture, the most frequent ones; all of them are measured.
+    pairs: int = 15
+
+    # Other vectors, a file or a run, to compare with: which neighbours both name, and the analogies and similarity sets
+    # on what both know. They may have other words and another size.
+    beside: Path | None = None
+
+    # Analogies, similarity sets and picture know the most frequent so many words. gensim's evaluation has the same
+    # default.
+    restrict: int = 300_000
+
+    # Words that differ in capitals alone are different words. Unless it is given, the most frequent of them stands for
+    # all, in analogies, similarity sets and picture.
+    match_case: bool = False
+
+    # File for the figure of distances beside those of one-hot vectors: its ending says in which format.
     out: Path | None = None
 
     # Print one JSON object.
@@ -45,42 +75,23 @@ class Words:
 def run(words: list[str]) -> int:
     """Measure, list, draw, print."""
     options = parse(Words, "words", words, DESCRIPTION)
-    if options.count < 1:
-        raise InputError(f"--count is {options.count}; expected at least 1")
+    for name, least in (("count", 1), ("restrict", 1), ("pairs", 2)):
+        if getattr(options, name) < least:
+            raise InputError(f"--{name} is {getattr(options, name)}; expected at least {least}")
+    if not options.similarity and "--similarity" in words:
+        raise InputError("--similarity names no file; expected one or more after it, as EN-WS-353-ALL.txt")
     check_figure(options.out)
-    from peephole.embed.geometry import measure
-    from peephole.tasks import load_text
-    from peephole.tasks.text.projection import vectors_of
+    check_figure(options.picture, "picture")
+    from peephole.cli.words_asked import measure
+    from peephole.cli.words_out import as_json, show
 
-    model = load_text(options.run)
-    vectors = vectors_of(model)
-    nearest = {word: vectors.nearest(word, options.count) for word in options.words}
-    found = measure(vectors)
-    if options.out is not None:
-        from peephole.figures import draw
-
-        write_figure(options.out, draw(found.plot))
+    found = measure(options)
+    if options.out is not None and found.geometry is not None:
+        write_figure(options.out, draw(found.geometry.plot))
+    if options.picture is not None and found.capitals is not None:
+        write_figure(options.picture, draw(found.capitals.plot, 7.5, 6.5), "picture")
     if options.json:
-        near = {word: [asdict(one) for one in neighbours] for word, neighbours in nearest.items()}
-        figure = None if options.out is None else str(options.out)
-        emit(json.dumps({"run": str(options.run), **found.as_dict(), "nearest": near, "figure": figure}) + "\n")
-        return 0
-    _show(found, nearest, model.unit)
-    if options.out is not None:
-        emit(f"wrote {options.out}\n")
+        emit(json.dumps(as_json(found, options)) + "\n")
+    else:
+        show(found, options)
     return 0
-
-
-def _show(found: "Geometry", nearest: "dict[str, tuple[Neighbour, ...]]", unit: str) -> None:
-    emit(f"{found.verdict}\n")
-    width = max(len(name) for name, *_ in found.rows)
-    emit(f"  {'':{width}}  {'one-hot':<20}  learnt\n")
-    for name, one_hot, learnt in found.rows:
-        emit(f"  {name:{width}}  {one_hot:<20}  {learnt}\n")
-    if found.groups:
-        header = (f"{unit} by how often they came", "times", "mean length", "cosine of the nearest")
-        rows = [(one.name, f"{one.least:,} to {one.most:,}", f"{one.length:.2f}", f"{one.nearest:.2f}")
-                for one in found.groups]  # fmt: skip
-        emit_table([header, *rows])
-    for word, neighbours in nearest.items():
-        emit(f"{word}: {', '.join(f'{one.word} {one.cosine:.2f}' for one in neighbours)}\n")

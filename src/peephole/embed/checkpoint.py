@@ -32,7 +32,7 @@ def write_checkpoint(folder: Path, part: int, tables: Mapping[str, Table], state
             with (partial / f"{name}.npy").open("wb") as file:
                 np.lib.format.write_array(file, tables[name], allow_pickle=False)
                 _settle(file)
-        sums = {name: zlib.crc32(memoryview(tables[name]).cast("B")) for name in TABLES}
+        sums = {name: zlib.crc32(tables[name].data.cast("B")) for name in TABLES}
         with (partial / "state.json").open("w", encoding="utf-8") as file:
             json.dump({**state, "part": part, "sums": sums}, file)
             _settle(file)
@@ -70,7 +70,7 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Table], dict[str, Any]]
     try:
         state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
         tables = {name: np.load(checkpoint / f"{name}.npy", allow_pickle=False) for name in TABLES}
-        sums = {name: zlib.crc32(memoryview(table).cast("B")) for name, table in tables.items()}
+        sums = {name: zlib.crc32(table.data.cast("B")) for name, table in tables.items()}
         if sums != state["sums"]:
             raise InputError(f"{checkpoint}: altered since it was written; restore it from a copy, or train again")
     except (OSError, ValueError, KeyError, TypeError) as error:

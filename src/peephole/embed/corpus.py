@@ -50,8 +50,8 @@ class Corpus:
 
     def words(self) -> tuple[str, ...]:
         """How the words of the vocabulary are spelled, `[V]`."""
-        lines = (self.folder / "vocabulary.txt").read_bytes().decode().split("\n")
-        return tuple(line.rpartition(" ")[0] for line in lines[:-1])
+        with (self.folder / "vocabulary.txt").open("rb") as lines:  # one by one: a large vocabulary is not there twice
+            return tuple([line.decode().rpartition(" ")[0] for line in lines])
 
     def phrases(self) -> tuple[Phrase, ...]:
         """The phrases that were joined, pass by pass, in each the highest score first."""
