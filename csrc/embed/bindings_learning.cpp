@@ -11,7 +11,7 @@ namespace nb = nanobind;
 
 namespace peephole {
 
-static void learn_words(const std::string& instructions, const Numbers& numbers) {
+static WordLearning read_call(const Numbers& numbers) {
   Reader read(numbers, "a call that learns word vectors");
   WordLearning call{};
   call.tokens = read.pointer<const int32_t>();
@@ -38,6 +38,11 @@ static void learn_words(const std::string& instructions, const Numbers& numbers)
   call.threads = int(read.number());
   call.losses = read.pointer<double>();
   call.targets = read.pointer<int64_t>();
+  return call;
+}
+
+static void learn_words(const std::string& instructions, const Numbers& numbers) {
+  const WordLearning call = read_call(numbers);  // which throws where numbers are left over, before any is used
   kernels_called(instructions).learn_words(call);
 }
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from peephole.embed.files.reading import write_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import write_vectors
 
 Cli = Callable[..., Any]
 SMALL = ["--hidden-size", "8", "--steps", "2", "--batch-size", "2", "--threads", "1", "--watch", "0"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from peephole.embed.files.writing import write_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec_writing import write_vectors
 
 Cli = Callable[..., Any]
 COUNTRIES = ("Greece Athens", "Norway Oslo", "France Paris", "Italy Rome", "Spain Madrid", "Japan Tokyo", "Peru Lima")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from peephole.embed.analogies import EPSILON, By, answers, measure_analogies
-from peephole.embed.lookup import Lookup
-from peephole.embed.questions import Section, read_questions
+from peephole.embed.measuring.analogies import EPSILON, By, answers, measure_analogies
+from peephole.embed.measuring.lookup import Lookup
+from peephole.embed.measuring.questions import Section, read_questions
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError
 

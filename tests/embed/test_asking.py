@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from peephole.embed.beside import measure_beside
-from peephole.embed.expressions import Expression, nearest
+from peephole.embed.measuring.beside import measure_beside
+from peephole.embed.measuring.expressions import Expression, nearest
 from peephole.embed.spelling import spelled_like
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from peephole.embed.capitals import agreement, measure_capitals, pairs_of
-from peephole.embed.country_capitals import PAIRS
-from peephole.embed.questions import Section
+from peephole.embed.measuring.capitals import agreement, measure_capitals, pairs_of
+from peephole.embed.measuring.country_capitals import PAIRS
+from peephole.embed.measuring.questions import Section
 from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 from peephole.figures import draw

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from peephole._native import instructions
-from peephole.embed import reading
-from peephole.embed.corpus import Corpus, open_corpus, prepare
-from peephole.embed.corpus_config import CorpusConfig
-from peephole.embed.vocabulary import LONGEST
+from peephole.embed.corpus import reading
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.preparing import Corpus, open_corpus, prepare
+from peephole.embed.corpus.vocabulary import LONGEST
 
 
 @pytest.fixture(params=["native", "plain"])

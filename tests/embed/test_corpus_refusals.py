@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from peephole.embed import reading
-from peephole.embed.corpus import open_corpus, prepare
-from peephole.embed.corpus_config import CorpusConfig
+from peephole.embed.corpus import reading
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.preparing import open_corpus, prepare
 from peephole.errors import InputError
 
 TEXT = b"one two two three three three\n" * 20

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from peephole.embed.found import ONE_HOT
-from peephole.embed.geometry import measure
+from peephole.embed.measuring.geometry import measure
+from peephole.embed.measuring.geometry_found import ONE_HOT
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from peephole._native import instructions
-from peephole.embed import phrases as module
-from peephole.embed.corpus import Corpus, prepare
-from peephole.embed.corpus_config import CorpusConfig
-from peephole.embed.phrases import Phrase, read_phrases
-from peephole.embed.vocabulary import LONGEST, new_joiner
+from peephole.embed.corpus import phrases as module
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.phrases import Phrase, read_phrases
+from peephole.embed.corpus.preparing import Corpus, prepare
+from peephole.embed.corpus.vocabulary import LONGEST, new_joiner
 from peephole.errors import InputError
 
 

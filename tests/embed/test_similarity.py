@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from peephole.embed.similarity import Pair, measure_similarity, read_pairs
+from peephole.embed.measuring.similarity import Pair, measure_similarity, read_pairs
 from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from peephole._native import instructions
-from peephole.embed import training as loop
-from peephole.embed.config import EmbedConfig
-from peephole.embed.corpus import Corpus, prepare
-from peephole.embed.corpus_config import CorpusConfig
-from peephole.embed.run import EmbedRun, read_vectors_of
-from peephole.embed.stretches import PART, part_starts
-from peephole.embed.training import Trained, first_vectors, train, word_settings
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.preparing import Corpus, prepare
+from peephole.embed.learning import training as loop
+from peephole.embed.learning.config import EmbedConfig
+from peephole.embed.learning.run import EmbedRun, read_vectors_of
+from peephole.embed.learning.stretches import PART, part_starts
+from peephole.embed.learning.training import Trained, first_vectors, train, word_settings
 from peephole.errors import InputError
 from peephole.reference.word_vectors import learn as by_equations
 from peephole.word_operands import END, Stretch
@@ -87,7 +87,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("peephole.embed.stretches.PART", 700)
+    monkeypatch.setattr("peephole.embed.learning.stretches.PART", 700)
     data = CorpusConfig((two_topics(tmp_path / "text.txt"),), min_count=1)
     whole = EmbedRun.create(tmp_path / "whole", data, SMALL).fit()
 
@@ -140,8 +140,8 @@ def test_what_is_damaged_is_said(tmp_path: Path) -> None:
 def test_parts_end_with_sentences_where_they_can(
     lengths: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peephole.embed.stretches.PART", 10)
-    monkeypatch.setattr("peephole.embed.stretches.BLOCK", 7)
+    monkeypatch.setattr("peephole.embed.learning.stretches.PART", 10)
+    monkeypatch.setattr("peephole.embed.learning.stretches.BLOCK", 7)
     tokens = np.concatenate([[*[1] * length, END] for length in lengths]).astype("<i4")
     tokens.tofile(tmp_path / "tokens.bin")
     starts = part_starts(tmp_path / "tokens.bin", len(tokens))

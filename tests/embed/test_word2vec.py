@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from peephole import writing
-from peephole.embed import word2vec
+from peephole.embed.files import reading as word2vec
+from peephole.embed.files.reading import read_vectors, read_width, write_rows, write_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import read_vectors, read_width, write_rows, write_vectors
 from peephole.errors import InputError
 
 WORDS = ("</s>", "naïve", "Ωmega", "日本", "the", "\u00a0x", "a\u2028b", "New_York")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peephole.embed.analogies import measure_analogies
-from peephole.embed.capitals import measure_capitals, pairs_of
-from peephole.embed.questions import Section, read_questions
-from peephole.embed.similarity import measure_similarity, read_pairs
+from peephole.embed.measuring.analogies import measure_analogies
+from peephole.embed.measuring.capitals import measure_capitals, pairs_of
+from peephole.embed.measuring.questions import Section, read_questions
+from peephole.embed.measuring.similarity import measure_similarity, read_pairs
 from peephole.embed.vectors import Vectors
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from peephole._native.word_vectors import learn
-from peephole.embed.distributions import kept, noise, tree
+from peephole.embed.learning.distributions import kept, noise, tree
 from peephole.reference.word_vectors import learn as by_equations
 from peephole.word_operands import END, Learnt, Stretch, WordSettings
 

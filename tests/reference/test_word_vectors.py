@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from peephole.embed.distributions import noise, tree
+from peephole.embed.learning.distributions import noise, tree
 from peephole.reference.word_vectors import Draws, learn
 from peephole.word_operands import ALWAYS, END, Noise, Stretch, Tree, WordSettings
 

@@ -10,8 +10,8 @@ import torch
 
 from peephole.data.config import TextData
 from peephole.data.tagging.config import TaggingData
+from peephole.embed.files.reading import write_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import write_vectors
 from peephole.errors import InputError
 from peephole.models.language.config import LanguageConfig
 from peephole.models.words import WordsAndCharacters

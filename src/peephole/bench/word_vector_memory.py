@@ -63,11 +63,11 @@ def grown(who: str, text: str, size: int) -> tuple[int, int]:
 
 
 def _grown_ours(text: Path, size: int) -> tuple[int, int]:
-    from peephole.embed.config import EmbedConfig
-    from peephole.embed.corpus import prepare
-    from peephole.embed.corpus_config import CorpusConfig
-    from peephole.embed.training import train
-    from peephole.embed.word2vec import write_vectors
+    from peephole.embed.corpus.config import CorpusConfig
+    from peephole.embed.corpus.preparing import prepare
+    from peephole.embed.files.reading import write_vectors
+    from peephole.embed.learning.config import EmbedConfig
+    from peephole.embed.learning.training import train
 
     before = _bytes("VmRSS")
     corpus = prepare(CorpusConfig((text,), min_count=1), text.with_name("corpus"))

@@ -29,10 +29,10 @@ Learning = Callable[[Path, str, Settings, int], Learnt]
 
 def learn_ours(text: Path, kind: str, settings: Settings, threads: int) -> Learnt:
     """Ours, from a corpus that is prepared anew in a folder which goes afterwards."""
-    from peephole.embed.config import EmbedConfig
-    from peephole.embed.corpus import prepare
-    from peephole.embed.corpus_config import CorpusConfig
-    from peephole.embed.training import Interrupted, train
+    from peephole.embed.corpus.config import CorpusConfig
+    from peephole.embed.corpus.preparing import prepare
+    from peephole.embed.learning.config import EmbedConfig
+    from peephole.embed.learning.training import Interrupted, train
 
     config = EmbedConfig(
         kind="cbow" if kind == "cbow" else "skipgram",

@@ -64,8 +64,8 @@ def measure_word_vectors(
 
 def describe(path: Path, name: str, settings: Settings) -> Text:
     """Words of a text, different ones, and the share that subsampling leaves (Mikolov et al. 2013, word2vec's form)."""
-    from peephole.embed.corpus import prepare
-    from peephole.embed.corpus_config import CorpusConfig
+    from peephole.embed.corpus.config import CorpusConfig
+    from peephole.embed.corpus.preparing import prepare
 
     with TemporaryDirectory(prefix="peephole-bench-") as folder:
         corpus = prepare(CorpusConfig((path,), min_count=settings.min_count), Path(folder) / "corpus")

@@ -11,7 +11,7 @@ import tyro
 from peephole.bench.word_vector_cases import KINDS, check_kinds
 from peephole.cli.bench_options import check_measuring, hand_over
 from peephole.cli.parsing import parse
-from peephole.embed.config import cores
+from peephole.embed.learning.config import cores
 from peephole.errors import InputError
 
 DESCRIPTION = (

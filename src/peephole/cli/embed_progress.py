@@ -11,8 +11,8 @@ from rich.text import Text
 from peephole.cli.train_out import short
 
 if TYPE_CHECKING:
-    from peephole.embed.run import EmbedRun
-    from peephole.embed.training import Epoch, Progress
+    from peephole.embed.learning.progress import Epoch, Progress
+    from peephole.embed.learning.run import EmbedRun
 
 LOG_SECONDS, LIVE_SECONDS = 10.0, 0.25
 

@@ -10,13 +10,13 @@ import tyro
 
 from peephole.cli.parsing import bare, emit, parse, retyped, with_files
 from peephole.cli.train_out import Output, folder_for, short
-from peephole.embed.config import EmbedConfig, Kind
-from peephole.embed.corpus_config import CorpusConfig
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.learning.config import EmbedConfig, Kind
 from peephole.errors import InputError
 
 if TYPE_CHECKING:
-    from peephole.embed.run import EmbedRun
-    from peephole.embed.training import Trained
+    from peephole.embed.learning.run import EmbedRun
+    from peephole.embed.learning.training import Trained
 
 DESCRIPTIONS = {
     "skipgram": (
@@ -53,8 +53,8 @@ class Folder:
 def run(kind: Kind, words: list[str]) -> int:
     """Parse, learn, say what was learnt and how to go on."""
     options = parse(_options(kind), f"embed {kind}", words, DESCRIPTIONS[kind])
-    from peephole.embed.run import EmbedRun
-    from peephole.embed.word2vec_writing import write_vectors
+    from peephole.embed.files.writing import write_vectors
+    from peephole.embed.learning.run import EmbedRun
 
     folder: Folder = options.folder
     _check_write(folder.write)
@@ -102,7 +102,7 @@ def _check_write(path: Path | None) -> None:
 
 def _resumed(folder: Path, kind: Kind, options: Any, words: list[str]) -> "EmbedRun":
     """The run to go on with. `InputError` for settings that it did not begin with."""
-    from peephole.embed.run import EmbedRun
+    from peephole.embed.learning.run import EmbedRun
 
     given = {word.split("=")[0].removeprefix("--").replace("_", "-") for word in words if word.startswith("--")}
     other = sorted(given - set(KEPT_ON_RESUME))
@@ -118,7 +118,7 @@ def _resumed(folder: Path, kind: Kind, options: Any, words: list[str]) -> "Embed
 def _fit(run: "EmbedRun") -> "Trained | None":
     """Learn to the end, showing progress; None after Ctrl-C, having said how to go on."""
     from peephole.cli.embed_progress import EmbedProgress
-    from peephole.embed.training import Interrupted
+    from peephole.embed.learning.progress import Interrupted
 
     folder, progress = short(run.run.folder), EmbedProgress(run, sys.stderr)
     again = f"peephole embed {run.config.kind} --resume {folder}"

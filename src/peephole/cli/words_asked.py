@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peephole.embed.analogies import answer
-from peephole.embed.analogies_found import Analogies
-from peephole.embed.beside import Beside, measure_beside
-from peephole.embed.capitals import lay_out, pairs_of
-from peephole.embed.capitals_found import Capitals
-from peephole.embed.country_capitals import PAIRS
-from peephole.embed.expressions import Expression, nearest
-from peephole.embed.found import Geometry
-from peephole.embed.geometry import measure as measure_geometry
-from peephole.embed.lookup import Lookup
-from peephole.embed.questions import Section, read_questions
-from peephole.embed.similarity import Pair, judge, read_pairs
-from peephole.embed.similarity_found import Similarity
+from peephole.embed.measuring.analogies import answer
+from peephole.embed.measuring.analogies_found import Analogies
+from peephole.embed.measuring.beside import Beside, measure_beside
+from peephole.embed.measuring.capitals import lay_out, pairs_of
+from peephole.embed.measuring.capitals_found import Capitals
+from peephole.embed.measuring.country_capitals import PAIRS
+from peephole.embed.measuring.expressions import Expression, nearest
+from peephole.embed.measuring.geometry import measure as measure_geometry
+from peephole.embed.measuring.geometry_found import Geometry
+from peephole.embed.measuring.lookup import Lookup
+from peephole.embed.measuring.questions import Section, read_questions
+from peephole.embed.measuring.similarity import Pair, judge, read_pairs
+from peephole.embed.measuring.similarity_found import Similarity
 from peephole.embed.vectors import Neighbour, Vectors
 from peephole.errors import InputError
 from peephole.tasks.vectors import vectors_from

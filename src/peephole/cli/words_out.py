@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from peephole.cli.compare_out import emit_table
 from peephole.cli.parsing import emit
-from peephole.embed.analogies_found import SectionScore, percent
+from peephole.embed.measuring.analogies_found import SectionScore, percent
 
 if TYPE_CHECKING:
     from peephole.cli.words import Words
     from peephole.cli.words_asked import Asked, Nearest
-    from peephole.embed.analogies_found import Analogies
-    from peephole.embed.found import Geometry
-    from peephole.embed.similarity_found import Similarity
+    from peephole.embed.measuring.analogies_found import Analogies
+    from peephole.embed.measuring.geometry_found import Geometry
+    from peephole.embed.measuring.similarity_found import Similarity
 
 
 def show(found: "Asked", options: "Words") -> None:

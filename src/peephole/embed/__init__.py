@@ -1,5 +1,6 @@
-"""Words as vectors: what a projection of one-hot vectors makes of them, and which of them lie near each other.
+"""Words as vectors: learnt from a text, read and written, and what they know.
 
-What lives here: vectors with their words, and measurements of them, which never change them. What does not: the nets
-that learn them (`tasks`), and text (`data`).
+`vectors` has the words with their vectors; `corpus` turns text into numbers of words, `learning` has skip-gram and
+CBOW, `files` word2vec's formats, `measuring` what is asked of vectors, which never changes them. What does not live
+here: nets that learn vectors on their way (`models`, `tasks`).
 """

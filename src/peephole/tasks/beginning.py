@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from peephole.embed.files.reading import read_vectors, read_width
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import read_vectors, read_width
 from peephole.errors import InputError
 from peephole.runs.folder import Run, process_rank
 from peephole.runs.tensors import read_tensors, write_tensors

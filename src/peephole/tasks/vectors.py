@@ -9,8 +9,8 @@ from torch import nn
 from peephole.data.tagging.encoding import UNKNOWN
 from peephole.data.translation.cutting import SPACE
 from peephole.data.translation.vocabulary import FIRST
+from peephole.embed.files.reading import read_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import read_vectors
 from peephole.errors import InputError
 from peephole.models.encoder_decoder import EncoderDecoder, RecurrentEncoder
 from peephole.models.words import WordsAndCharacters
@@ -44,7 +44,7 @@ def vectors_from(path: Path, limit: int | None = None) -> tuple[Vectors, str]:
     task = Run.open(path).read_config()["task"]
     match task:
         case "skipgram" | "cbow":
-            from peephole.embed.run import read_vectors_of
+            from peephole.embed.learning.run import read_vectors_of
 
             return read_vectors_of(path), "words"
         case "text":

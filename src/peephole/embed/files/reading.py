@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from peephole.embed.files.writing import write_rows as write_rows
+from peephole.embed.files.writing import write_vectors as write_vectors
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec_writing import write_rows as write_rows
-from peephole.embed.word2vec_writing import write_vectors as write_vectors
 from peephole.errors import InputError
 
 BLOCK = 4 << 20  # bytes that are read at once

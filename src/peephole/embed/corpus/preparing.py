@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.data.split import SourceFile
-from peephole.embed.corpus_config import CorpusConfig
-from peephole.embed.phrases import Phrase, as_lines, find_phrases, joiner_of, read_phrases
-from peephole.embed.reading import blocks, text_files
-from peephole.embed.vocabulary import LONGEST, Vocabulary, new_vocabulary
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.phrases import Phrase, as_lines, find_phrases, joiner_of, read_phrases
+from peephole.embed.corpus.reading import blocks, text_files
+from peephole.embed.corpus.vocabulary import LONGEST, Vocabulary, new_vocabulary
 from peephole.errors import InputError
 from peephole.writing import sync_folder, write_whole
 

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from peephole.embed.analogies_found import Analogies, SectionScore
-from peephole.embed.lookup import RESTRICT, Lookup
-from peephole.embed.questions import Section
+from peephole.embed.measuring.analogies_found import Analogies, SectionScore
+from peephole.embed.measuring.lookup import RESTRICT, Lookup
+from peephole.embed.measuring.questions import Section
 from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from peephole.embed.found import Geometry, Group
+from peephole.embed.measuring.geometry_found import Geometry, Group
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError
 from peephole.stability.forward.rank_correlation import spearman

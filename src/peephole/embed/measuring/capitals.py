@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from peephole.embed.capitals_found import Capitals
-from peephole.embed.country_capitals import PAIRS
-from peephole.embed.lookup import RESTRICT, Lookup
-from peephole.embed.questions import Section
+from peephole.embed.measuring.capitals_found import Capitals
+from peephole.embed.measuring.country_capitals import PAIRS
+from peephole.embed.measuring.lookup import RESTRICT, Lookup
+from peephole.embed.measuring.questions import Section
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from peephole.embed.lookup import RESTRICT, Lookup
-from peephole.embed.reading_lines import numbered_lines
-from peephole.embed.similarity_found import Similarity, SimilaritySet
+from peephole.embed.measuring.lookup import RESTRICT, Lookup
+from peephole.embed.measuring.reading_lines import numbered_lines
+from peephole.embed.measuring.similarity_found import Similarity, SimilaritySet
 from peephole.embed.vectors import Vectors, unit
 from peephole.errors import InputError
 from peephole.stability.forward.rank_correlation import spearman

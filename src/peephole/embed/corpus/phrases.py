@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peephole.embed.vocabulary import LONGEST, Joiner, new_joiner, new_pairs, new_vocabulary
+from peephole.embed.corpus.vocabulary import LONGEST, Joiner, new_joiner, new_pairs, new_vocabulary
 from peephole.errors import InputError
 
 ROOM = 1 << 22  # different pairs that are counted in one pass over the text, in at most 200 MB

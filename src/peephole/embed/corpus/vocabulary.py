@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._native.instructions import absence, core
-from peephole.embed.reading import last_space
+from peephole.embed.corpus.reading import last_space
 
 LONGEST = 1000  # bytes of a word
 END = -1  # of a line, among numbers of words

@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from peephole.embed.checkpoint import newest_checkpoint
-from peephole.embed.config import EmbedConfig
-from peephole.embed.corpus import Corpus, open_corpus, prepare
-from peephole.embed.corpus_config import CorpusConfig
-from peephole.embed.training import Shown, Trained, train
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.corpus.preparing import Corpus, open_corpus, prepare
+from peephole.embed.files.reading import read_vectors
+from peephole.embed.files.writing import write_rows
+from peephole.embed.learning.checkpoint import newest_checkpoint
+from peephole.embed.learning.config import EmbedConfig
+from peephole.embed.learning.progress import Shown
+from peephole.embed.learning.training import Trained, train
 from peephole.embed.vectors import Vectors
-from peephole.embed.word2vec import read_vectors
-from peephole.embed.word2vec_writing import write_rows
 from peephole.errors import InputError
 from peephole.runs.folder import Run
 

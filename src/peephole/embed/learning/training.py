@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from peephole._native import instructions, word_vectors
-from peephole.embed.checkpoint import newest_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
-from peephole.embed.config import EmbedConfig
-from peephole.embed.corpus import Corpus
-from peephole.embed.distributions import kept, noise, tree
-from peephole.embed.stretches import part_starts, read_tokens
+from peephole.embed.corpus.preparing import Corpus
+from peephole.embed.learning.checkpoint import newest_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
+from peephole.embed.learning.config import EmbedConfig
+from peephole.embed.learning.distributions import kept, noise, tree
+from peephole.embed.learning.progress import Epoch, Interrupted, Progress, Shown
+from peephole.embed.learning.stretches import part_starts, read_tokens
 from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 from peephole.reference import word_vectors as reference
@@ -26,45 +27,6 @@ STRETCH_SECONDS = 0.7  # about what one call of the kernel takes: how soon Ctrl-
 FIRST_PARTS = 4  # of the first call, which says how long one takes
 MOST_PARTS = 512
 CHECKPOINT_SECONDS = 120.0
-
-
-class Interrupted(Exception):
-    """Training stopped because it was asked to; everything is saved and `--resume` goes on."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A time through the text: mean −log P a prediction in nats, with the vectors as they were when it was made; how
-    many predictions; words of the text, those left out of the vocabulary included; seconds.
-    """
-
-    number: int
-    loss: float
-    predictions: int
-    words: int
-    seconds: float
-
-    @property
-    def words_per_second(self) -> float:
-        return self.words / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands: parts done of all, the epoch, loss and words a second of the last stretch, the rate."""
-
-    done: int
-    parts: int
-    epoch: int
-    epochs: int
-    loss: float
-    words_per_second: float
-    rate: float
-    seconds_left: float
-    finished: Epoch | None  # the epoch that has just ended
-
-
-Shown = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from peephole.embed.reading_lines import numbered_lines
+from peephole.embed.measuring.reading_lines import numbered_lines
 from peephole.errors import InputError
 
 Question = tuple[str, str, str, str]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from peephole.embed.labels import place_labels
+from peephole.embed.measuring.labels import place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,1 @@
+"""Vectors in word2vec's formats, read and written."""

@@ -1,0 +1,1 @@
+"""Skip-gram and CBOW: settings, what counts decide, the loop with its checkpoints, the run."""

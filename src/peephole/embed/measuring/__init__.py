@@ -1,0 +1,1 @@
+"""What vectors of words know: analogies, similarities, capitals, density. Nothing here changes them."""
