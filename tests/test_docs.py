@@ -58,3 +58,11 @@ def test_the_example_of_the_doctor_runs(capsys: pytest.CaptureFixture[str]) -> N
     (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "doctor.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(block, "doctor.md", "exec"), {})
     assert capsys.readouterr().out.startswith("Inputs not normalised (high confidence)")
+
+
+def test_the_examples_of_word_vectors_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "word_vectors.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(block, "word_vectors.md", "exec"), names)
+    assert (tmp_path / "vectors.txt").read_text().startswith("7 20\n")
