@@ -169,6 +169,11 @@ def test_settings_outside_their_range() -> None:
             replace(EmbedConfig(), **{name: value})
 
 
+def test_a_text_that_is_thinned_out_to_nothing_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="pass --sample 0"):
+        train(corpus, replace(SMALL, sample=1e-12))
+
+
 def test_history_has_the_loss_of_each_epoch(tmp_path: Path) -> None:
     data = CorpusConfig((two_topics(tmp_path / "text.txt", 50),), min_count=1)
     found = EmbedRun.create(tmp_path / "run", data, SMALL).fit()

@@ -53,11 +53,13 @@ class EmbedProgress:
 
     def _describe(self) -> str:
         corpus, config = self.run.corpus(), self.run.config
+        long = corpus.description["too_long"]
         kind = "a tree" if config.softmax == "hierarchical" else f"{config.negatives} negatives"
         return (
             f"{short(self.run.run.folder)}: {corpus.raw_words:,} words of text, {len(corpus.counts):,} different "
             f"and frequent; {config.kind}, {config.size} numbers, window {config.window}, {kind}, "
             f"{config.threads} thread{'s' if config.threads > 1 else ''}"
+            + (f"; words of more than 1,000 bytes, left out: {long:,}" if long else "")
         )
 
     def _fleeting(self, text: str) -> None:

@@ -141,7 +141,12 @@ class _Training:
 
     def _finish(self, epoch: int) -> Epoch:
         sums, self.sums = self.sums, _Sums()
-        mean = sums.loss / max(sums.predictions, 1)
+        if not sums.predictions:
+            raise InputError(
+                f"no two words of a sentence were left to learn from: --sample {self.config.sample:g} thins out frequent "
+                "words, which all are here; pass --sample 0, or give more text"
+            )
+        mean = sums.loss / sums.predictions
         self.epochs.append(Epoch(epoch + 1, mean, sums.predictions, self.corpus.raw_words, sums.seconds))
         return self.epochs[-1]
 
