@@ -143,7 +143,7 @@ class _Training:
         sums, self.sums = self.sums, _Sums()
         if not sums.predictions:
             raise InputError(
-                f"no two words of a sentence were left to learn from: --sample {self.config.sample:g} thins out frequent "
+                f"no two words of a sentence are left: --sample {self.config.sample:g} thins out frequent "
                 "words, which all are here; pass --sample 0, or give more text"
             )
         mean = sums.loss / sums.predictions
