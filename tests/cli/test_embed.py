@@ -83,7 +83,7 @@ def test_refusals_are_one_line_and_leave_nothing_behind(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", ["eval", "sample", "report", "stability", "info"])
+@pytest.mark.parametrize("command", ["eval", "sample", "report", "stability", "info", "doctor"])
 def test_commands_for_nets_say_what_the_run_is(
     command: str, text: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:

@@ -17,6 +17,7 @@ from peephole.doctor.settings import flat_settings
 from peephole.errors import InputError
 from peephole.models.static import StaticModel
 from peephole.runs.folder import Run
+from peephole.tasks import EMBEDDINGS
 from peephole.tasks.examples.model import ExamplesModel
 from peephole.tasks.model import TaskModel
 from peephole.tasks.problem import ProblemModel
@@ -41,6 +42,8 @@ def read_case(folder: Path | str) -> Case:
     try:
         subject = look_at(folder)
     except InputError as error:
+        if _holds_vectors(run):
+            raise
         return _history_alone(run, str(error))
     case = task_case(subject.model, subject.trained)
     if run.is_training():
@@ -62,6 +65,13 @@ def load_any(folder: Path | str) -> TaskModel:
 def _is_planted(run: Run) -> bool:
     try:
         return run.read_config()["task"] == "planted"
+    except InputError:
+        return False
+
+
+def _holds_vectors(run: Run) -> bool:
+    try:
+        return run.read_config()["task"] in EMBEDDINGS
     except InputError:
         return False
 
