@@ -5,13 +5,10 @@ progress is shown the listener's.
 """
 
 import math
-import signal
 import statistics
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -22,6 +19,7 @@ from peephole.errors import InputError
 from peephole.runs.folder import Run
 from peephole.runs.history import judged
 from peephole.runs.tensors import write_tensors
+from peephole.stopping import heard_signals
 from peephole.train.averaging import Average, is_triggered
 from peephole.train.checkpoint import find_checkpoint, read_checkpoint, sweep_checkpoints, write_checkpoint
 from peephole.train.config import LoopConfig
@@ -118,7 +116,7 @@ class _Training:
         self.listener.on_start(progress.step, progress.total)
         if self._is_done():
             return progress
-        with _signals(self):
+        with heard_signals(self):
             while not self._is_done():
                 began = time.monotonic()
                 row = self._step()
@@ -343,23 +341,3 @@ class _Training:
         kept = find_checkpoint(self.run.checkpoint_folder)
         text += f"; the checkpoint of step {int(kept.name):,} is kept" if kept else "; no checkpoint yet"
         return text + "; train again with a smaller --learning-rate or --clip-norm"
-
-
-@contextmanager
-def _signals(training: _Training) -> Iterator[None]:
-    """The first Ctrl-C or request to terminate ends training after the step; the second interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if training.stop_requested:
-            raise KeyboardInterrupt
-        training.stop_requested = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,10 +1,6 @@
 """Skip-gram and CBOW over a text on disk: stretch after stretch, with checkpoints, and the loss of each epoch."""
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +17,7 @@ from peephole.embed.vectors import Vectors
 from peephole.errors import InputError
 from peephole.reference import word_vectors as reference
 from peephole.runs.folder import Run
+from peephole.stopping import heard_signals
 from peephole.word_operands import Learnt, Stretch, Table, WordSettings
 
 STRETCH_SECONDS = 0.7  # about what one call of the kernel takes: how soon Ctrl-C is heard
@@ -89,7 +86,7 @@ class _Training:
         """To the end, or to where it is asked to stop."""
         total = self.parts * self.config.epochs
         count, saved_at = FIRST_PARTS, time.monotonic()
-        with _signals(self):
+        with heard_signals(self):
             while self.part < total:
                 left = self.parts - self.part % self.parts
                 now = min(count, left)
@@ -194,24 +191,3 @@ def word_settings(corpus: Corpus, config: EmbedConfig) -> WordSettings:
     thinned = kept(corpus.counts, config.sample)
     bag = config.kind == "cbow"
     return WordSettings(thinned, config.window, config.shrink_window, bag, config.divided, outputs)
-
-
-@contextmanager
-def _signals(training: _Training) -> Iterator[None]:
-    """The first Ctrl-C or request to terminate ends training after the stretch; the second interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        del number, frame
-        if training.stop_requested:
-            raise KeyboardInterrupt
-        training.stop_requested = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
