@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "../team.h"
@@ -28,6 +29,9 @@ class Learner {
  public:
   explicit Learner(const WordLearning& call)
       : call_(call), most_(most_targets(call)), update_(call.size, call.bag ? 1 : most_contexts(call), most_) {
+    int64_t longest = 0;
+    for (int64_t part = 0; part < call.parts; part++) longest = std::max(longest, call.starts[part + 1] - call.starts[part]);
+    sentence_.reserve(longest);
     const long groups = groups_of(2 * call.window);
     for (Window& window : windows_) {
       window.counts.resize(groups);
@@ -173,11 +177,12 @@ class Learner {
 
 void learn_words(const WordLearning& call) {
   const Turn turn(call.threads);
+  std::vector<std::unique_ptr<Learner>> learners;  // made here: where memory runs out, no thread may throw
+  for (int member = 0; member < turn.threads(); member++) learners.push_back(std::make_unique<Learner>(call));
   std::atomic<int64_t> next{0};
-  with_team(turn.threads(), [&](int, Barrier&, int) {
+  with_team(turn.threads(), [&](int member, Barrier&, int) {
     const DenormalsAreZero guard;
-    Learner learner(call);
-    for (int64_t part = next++; part < call.parts; part = next++) learner.learn(part);
+    for (int64_t part = next++; part < call.parts; part = next++) learners[member]->learn(part);
   });
 }
 

@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
+from peephole.embed.corpus.config import CorpusConfig
+from peephole.embed.learning.config import EmbedConfig
+from peephole.embed.learning.run import EmbedRun
+
 from ..embed.texts import two_topics
 
 HOW = ("--size", 8, "--epochs", 2, "--threads", 1, "--min-count", 1)
@@ -55,6 +59,10 @@ def test_a_run_holds_vectors_that_gensim_opens(kind: str, text: Path, tmp_path: 
         (("cbow", "{text}", "--min-count", 10**6), "the most frequent, '"),
         (("cbow", "{text}", "--size", 0), "--size is 0"),
         (("cbow", "{text}", "--negatives", 0), "--negatives is 0"),
+        (("cbow", "{text}", "--write", "{text}"), "belongs to the text or the run"),
+        (("cbow", "--resume", "{run}", "--write", "{run}/config.json"), "belongs to the text or the run"),
+        (("cbow", "{text}", "--write", "/dev/null"), "no plain file"),
+        (("cbow", "{text}", "--vocabulary", 10**20), "10^12"),
         (("cbow", "{text}", "--write", "{folder}/nowhere/x.bin"), "--write in a folder that is there"),
         (("cbow", "{folder}/missing.txt"), "missing.txt: cannot be read"),
         (("skipgram", "--resume", "{run}"), "peephole embed cbow --resume"),
@@ -91,6 +99,21 @@ def test_commands_for_nets_say_what_the_run_is(
     outcome = cli(command, tmp_path / "run")
     assert outcome.code == 2
     assert "`peephole words` looks at them" in outcome.err
+
+
+def test_a_refused_resume_leaves_the_run_as_it_is(text: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    run = tmp_path / "run"
+    made = EmbedRun.create(run, CorpusConfig((text,), min_count=1), EmbedConfig(kind="cbow", size=8, threads=1))
+    before = (run / "config.json").read_bytes()  # as Ctrl-C leaves it that comes while the text is read
+    with made.run.lock():
+        outcome = cli("embed", "cbow", "--resume", run)
+    assert "another training is running in it" in outcome.complaint
+    text.rename(tmp_path / "elsewhere.txt")
+    outcome = cli("embed", "cbow", "--resume", run)
+    assert "cannot be read" in outcome.complaint
+    assert (run / "config.json").read_bytes() == before
+    (tmp_path / "elsewhere.txt").rename(text)
+    assert cli("embed", "cbow", "--resume", run).code == 0
 
 
 @pytest.mark.slow

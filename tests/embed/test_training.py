@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,38 @@ def test_what_is_damaged_is_said(tmp_path: Path) -> None:
         train(prepare(data, tmp_path / "again"), replace(SMALL, learning_rate=1e30))
 
 
+def test_a_run_does_not_go_on_with_another_text_or_other_settings(tmp_path: Path) -> None:
+    text = two_topics(tmp_path / "text.txt", 100)
+    made = EmbedRun.create(tmp_path / "run", CorpusConfig((text,), min_count=1), replace(SMALL, epochs=1))
+    before = made.fit().vectors.rows
+    with pytest.raises(InputError, match="the settings of the run changed"):
+        replace(made, config=replace(made.config, size=13)).fit()
+    assert np.array_equal(replace(made, config=replace(made.config, threads=2)).fit().vectors.rows, before)
+    checkpoint = next((tmp_path / "run" / "checkpoint").iterdir())
+    shutil.copytree(checkpoint, checkpoint.with_name(checkpoint.name + ".bak"))  # what people do
+    made.fit()
+    assert checkpoint.is_dir()
+    shutil.rmtree(tmp_path / "run" / "corpus")
+    made.fit()  # the same text makes the same corpus
+    shutil.rmtree(tmp_path / "run" / "corpus")
+    assert read_vectors_of(tmp_path / "run").counts is None
+    two_topics(text, 100, seed=1)
+    with pytest.raises(InputError, match="the text of the run changed"):
+        made.fit()
+
+
+def test_an_epoch_by_chance_without_predictions_is_no_end(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a\nb\na\nb\n")
+    alone = prepare(CorpusConfig((tmp_path / "words.txt",), min_count=1), tmp_path / "corpus")
+    with pytest.raises(InputError, match="no line of the text has two words"):
+        train(alone, SMALL)
+    (tmp_path / "pairs.txt").write_text("a b\n" * 3)
+    pairs = prepare(CorpusConfig((tmp_path / "pairs.txt",), min_count=1), tmp_path / "pairs")
+    found = train(pairs, replace(SMALL, sample=0.05, epochs=10, seed=1))
+    assert found.epochs[0].predictions > 0
+    assert min(one.predictions for one in found.epochs) == 0
+
+
 @pytest.mark.parametrize("lengths", [[3, 4, 2], [25, 1, 30], [10], [1] * 40, [9, 1, 10, 11, 5]])
 def test_parts_end_with_sentences_where_they_can(
     lengths: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -161,7 +194,9 @@ def test_parts_end_with_sentences_where_they_can(
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_settings_outside_their_range() -> None:
     for name, value, said in (
-        ("size", 0, "--size is 0"), ("window", 2000, "--window is 2000"), ("negatives", 0, "--negatives is 0"),
+        ("size", 0, "--size is 0"), ("window", 2000, "--window is 2000"),
+        ("sharing", 2**32, "--sharing is"), ("threads", 10**5, "--threads is"),
+        ("exponent", 101.0, "--exponent is"), ("epochs", 2.5, "whole number"), ("negatives", 0, "--negatives is 0"),
         ("epochs", 0, "--epochs is 0"), ("sample", -1.0, "--sample is -1"), ("learning_rate", 1e-9, "--learning-rate"),
         ("threads", 0, "--threads is 0"), ("softmax", "full", "--softmax is 'full'"), ("seed", -1, "--seed is -1"),
     ):  # fmt: skip

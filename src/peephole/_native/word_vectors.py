@@ -17,9 +17,13 @@ def learn(inputs: Table, outputs: Table, settings: WordSettings, stretch: Stretc
         assert table.dtype == np.float32
         assert table.flags.c_contiguous
     assert stretch.tokens.flags.c_contiguous
+    kind = settings.outputs
+    rows = len(kind.slots) if isinstance(kind, Noise) else len(kind.paths) - 2
+    assert len(inputs) == len(settings.kept)
+    assert len(outputs) >= rows
+    assert inputs.shape[1] == outputs.shape[1]
     parts = len(stretch.rates)
     found = Learnt(np.zeros(parts), np.zeros(parts, dtype=np.int64))
-    kind = settings.outputs
     if isinstance(kind, Noise):
         told_apart = [kind.negatives, kind.sharing, kind.slots.ctypes.data, len(kind.slots), 0, 0, 0]
     else:

@@ -57,19 +57,20 @@ def run(kind: Kind, words: list[str]) -> int:
     from peephole.embed.learning.run import EmbedRun
 
     folder: Folder = options.folder
-    _check_write(folder.write)
     if folder.resume is not None:
+        _check_write(folder.write, (), folder.resume)
         run = _resumed(folder.resume, kind, options, words)
     else:
         if not options.data.files:
             raise InputError(f"no FILES; expected text files or folders, for example peephole embed {kind} text.txt")
         out = folder_for(Output(folder.out), 1)
+        _check_write(folder.write, options.data.files, out)
         run = EmbedRun.create(out, bare(options.data, CorpusConfig()), bare(options.model, EmbedConfig()))
-    found = _fit(run)
+    found = _fit(run, new=folder.resume is None)
     if found is None:
         return 130
     if folder.write is not None:
-        write_vectors(found.vectors, folder.write)
+        write_vectors(found.vectors, folder.write.resolve())
     _say(run, found, folder.write)
     return 0
 
@@ -90,14 +91,16 @@ def _options(kind: Kind) -> type:
     return made
 
 
-def _check_write(path: Path | None) -> None:
-    """Before anything is learnt. `InputError` where the file could not be written."""
+def _check_write(path: Path | None, inputs: tuple[Path, ...], run: Path) -> None:
+    """Before anything is learnt. `InputError` where the file could not be written, or something would be lost."""
     if path is None:
         return
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; expected a file for --write, for example vectors.txt")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no plain file; expected one for --write, for example vectors.txt")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: cannot be written there; expected --write in a folder that is there and open to you")
+    if run.resolve() in path.resolve().parents or path.resolve() in {one.resolve() for one in inputs}:
+        raise InputError(f"{path}: belongs to the text or the run; choose another --write")
 
 
 def _resumed(folder: Path, kind: Kind, options: Any, words: list[str]) -> "EmbedRun":
@@ -115,8 +118,10 @@ def _resumed(folder: Path, kind: Kind, options: Any, words: list[str]) -> "Embed
     return replace(run, config=replace(run.config, threads=options.model.threads)) if "threads" in given else run
 
 
-def _fit(run: "EmbedRun") -> "Trained | None":
-    """Learn to the end, showing progress; None after Ctrl-C, having said how to go on."""
+def _fit(run: "EmbedRun", new: bool) -> "Trained | None":
+    """Learn to the end, showing progress; None after Ctrl-C, having said how to go on. A `new` run whose text cannot be
+    used is not left behind.
+    """
     from peephole.cli.embed_progress import EmbedProgress
     from peephole.embed.learning.progress import Interrupted
 
@@ -131,8 +136,8 @@ def _fit(run: "EmbedRun") -> "Trained | None":
         progress.close()
         emit(f"interrupted; go on with: {again}\n")
     except InputError:
-        if not run.parts_done() and not run.run.history_path.is_file():
-            run.discard()  # a text that cannot be used leaves no run behind
+        if new and not run.parts_done():
+            run.discard()
         raise
     finally:
         progress.close()

@@ -46,12 +46,12 @@ class Asked:
 
 
 def measure(options: "Words") -> Asked:
-    """Read the files and measure what was asked for; how the vectors lie where nothing else was, or with --out."""
+    """Read the files and measure what was asked for; how the vectors lie where nothing was, or with --out."""
     expressions = Expression.read(options.words)
     sections = () if options.analogies is None else read_questions(options.analogies)
     sets = _read_sets(options.similarity)
     scored = bool(sections or sets or options.picture is not None)
-    geometry = options.out is not None or not (scored or options.beside is not None)
+    geometry = options.out is not None or not (scored or expressions or options.beside is not None)
     limit = options.restrict if scored and not (geometry or expressions or options.beside is not None) else None
     paths = [options.vectors, *([] if options.beside is None else [options.beside])]
     read = [vectors_from(path, limit) for path in paths]

@@ -66,7 +66,7 @@ class Vectors:
             return self.places[word]
         near = spelled_like(word, self.words, SPELLINGS)
         hint = f"spelled much like it: {', '.join(near)}" if near else "and none is spelled much like it"
-        raise InputError(f"{word!r} is not among the {len(self):,} that training had often enough; {hint}")
+        raise InputError(f"{word!r} is not among the {len(self):,} words that have vectors; {hint}")
 
     def nearest(self, word: str, count: int = 10) -> tuple[Neighbour, ...]:
         """The words whose vectors have the largest cosine with that of `word`, itself left out; the nearest first.

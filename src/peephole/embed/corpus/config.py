@@ -6,6 +6,8 @@ from pathlib import Path
 
 from peephole.errors import InputError
 
+MOST = 10**12
+
 
 @dataclass(frozen=True)
 class CorpusConfig:
@@ -16,7 +18,7 @@ class CorpusConfig:
     """
 
     # Text files in UTF-8, compressed by gzip or not, or folders that are searched for them. Words are what stands
-    # between spaces and line ends; a line is a sentence, whatever its length.
+    # between spaces and line ends; a line is a sentence, one of more than 10,000 words several.
     files: tuple[Path, ...] = ()
 
     # Words that come fewer times are left out before windows are formed: too little is known of where they stand.
@@ -41,13 +43,13 @@ class CorpusConfig:
     phrase_min_count: int = 5
 
     def __post_init__(self) -> None:
-        if self.min_count < 1:
-            raise InputError(f"min_count is {self.min_count}: expected 1 (keep every word) or more, for example 5")
-        if self.vocabulary is not None and self.vocabulary < 2:
-            raise InputError(f"vocabulary is {self.vocabulary}: expected 2 words or more, for example 50000")
+        if not 1 <= self.min_count <= MOST:
+            raise InputError(f"min_count is {self.min_count}: expected 1 (keep every word) to 10^12, for example 5")
+        if self.vocabulary is not None and not 2 <= self.vocabulary <= MOST:
+            raise InputError(f"vocabulary is {self.vocabulary}: expected 2 words to 10^12, for example 50000")
         if not 0 <= self.phrases <= 10:
             raise InputError(f"phrases is {self.phrases}: expected 0 (none) to 10 passes, for example 2")
         if not (math.isfinite(self.phrase_threshold) and self.phrase_threshold > 0):
             raise InputError(f"phrase_threshold is {self.phrase_threshold}: expected more than 0, for example 100")
-        if self.phrase_min_count < 0:
-            raise InputError(f"phrase_min_count is {self.phrase_min_count}: expected 0 or more, for example 5")
+        if not 0 <= self.phrase_min_count <= MOST:
+            raise InputError(f"phrase_min_count is {self.phrase_min_count}: expected 0 to 10^12, for example 5")

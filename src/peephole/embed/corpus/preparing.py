@@ -1,5 +1,6 @@
 """Text files as a vocabulary and a file of word numbers, made in constant memory but for the different words."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from peephole.errors import InputError
 from peephole.writing import sync_folder, write_whole
 
 VERSION = 1
+BLOCK = 1 << 20
 LINES = 1 << 16  # words whose lines are made at a time
 LEAST = 2  # words of a vocabulary: one has nothing beside it that it could be told from
 
@@ -52,6 +54,14 @@ class Corpus:
         """How the words of the vocabulary are spelled, `[V]`."""
         with (self.folder / "vocabulary.txt").open("rb") as lines:  # one by one: a large vocabulary is not there twice
             return tuple([line.decode().rpartition(" ")[0] for line in lines])
+
+    def digest(self) -> str:
+        """What tells it from other texts: a hash of its words, their counts, and how long it is."""
+        found = hashlib.sha256(f"{self.length} {self.raw_words}\n".encode())
+        with (self.folder / "vocabulary.txt").open("rb") as file:
+            while block := file.read(BLOCK):
+                found.update(block)
+        return found.hexdigest()
 
     def phrases(self) -> tuple[Phrase, ...]:
         """The phrases that were joined, pass by pass, in each the highest score first."""

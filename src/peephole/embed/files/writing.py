@@ -42,7 +42,7 @@ def write_rows(
     Raises:
         InputError: as `write_vectors`, and more or fewer words than rows.
     """
-    suffixes = path.suffixes
+    suffixes = [one.lower() for one in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     if binary is None:
         binary = (suffixes[:-1] if packed else suffixes)[-1:] == [".bin"]

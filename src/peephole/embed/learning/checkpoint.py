@@ -19,11 +19,12 @@ from peephole.word_operands import Table
 from peephole.writing import sync_folder
 
 TABLES = ("inputs", "outputs")
+DIGITS = 12  # of a part's number in the name of its checkpoint
 
 
 def write_checkpoint(folder: Path, part: int, tables: Mapping[str, Table], state: Mapping[str, Any]) -> None:
     """Write tables and state as they are before `part`. `InputError` when the disk is full."""
-    partial, whole = folder / f".{part:012d}.partial", folder / f"{part:012d}"
+    partial, whole = folder / f".{part:0{DIGITS}d}.partial", folder / f"{part:0{DIGITS}d}"
     try:
         folder.mkdir(exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
@@ -53,7 +54,7 @@ def write_checkpoint(folder: Path, part: int, tables: Mapping[str, Table], state
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint, or None."""
-    found = sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if folder.is_dir() else []
+    found = sorted(filter(_is_whole, folder.iterdir())) if folder.is_dir() else []
     return found[-1] if found else None
 
 
@@ -61,7 +62,8 @@ def sweep_checkpoints(folder: Path) -> None:
     """Remove all but the newest whole checkpoint: what a process left that was killed on the way to the next one."""
     newest = newest_checkpoint(folder)
     for other in folder.iterdir() if folder.is_dir() else ():
-        if other != newest:
+        left_over = other.name.startswith(".") and other.name.endswith(".partial")
+        if left_over or (_is_whole(other) and other != newest):
             shutil.rmtree(other)
 
 
@@ -73,9 +75,14 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Table], dict[str, Any]]
         sums = {name: zlib.crc32(table.data.cast("B")) for name, table in tables.items()}
         if sums != state["sums"]:
             raise InputError(f"{checkpoint}: altered since it was written; restore it from a copy, or train again")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{checkpoint}: damaged ({error}); restore it from a copy, or train again") from None
     return tables, state
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether it is one of ours: people may keep others beside them."""
+    return len(path.name) == DIGITS and path.name.isdigit() and path.is_dir()
 
 
 def _settle(file: Any) -> None:  # a file; no annotation of both kinds can be checked

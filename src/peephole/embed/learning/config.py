@@ -10,7 +10,7 @@ from peephole.errors import InputError
 Kind = Literal["skipgram", "cbow"]
 Softmax = Literal["negative", "hierarchical"]
 RATES = {"skipgram": 0.025, "cbow": 0.05}
-MOST_WINDOW = 1000
+MOST = {"size": 10_000, "window": 1000, "negatives": 1000, "sharing": 2000, "epochs": 1_000_000, "threads": 256}
 
 
 def cores() -> int:
@@ -86,19 +86,16 @@ class EmbedConfig:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise InputError(f"kind is {self.kind!r}; expected one of {', '.join(get_args(Kind))}")
-        for name in ("size", "window", "sharing", "epochs", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name} is {getattr(self, name)}; expected 1 or more")
-        if self.window > MOST_WINDOW:
-            raise InputError(f"--window is {self.window}; expected at most {MOST_WINDOW}")
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int) and 1 <= value <= most):
+                raise InputError(f"--{name} is {value}; expected a whole number from 1 to {most:,}")
         if self.softmax not in get_args(Softmax):
             raise InputError(f"--softmax is {self.softmax!r}; expected one of {', '.join(get_args(Softmax))}")
-        if not 1 <= self.negatives <= 1000:
-            raise InputError(f"--negatives is {self.negatives}; expected 1 to 1000, for example 5")
-        for name in ("exponent", "sample", "least_rate"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 or more")
+        for name, most in (("exponent", 100), ("sample", 1), ("least_rate", 1000)):
+            if not 0 <= getattr(self, name) <= most:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 0 to {most}")
         if not self.least_rate <= self.rate < math.inf:
             raise InputError(f"--learning-rate is {self.rate:g}; expected --least-rate, {self.least_rate:g}, or more")
-        if not 0 <= self.seed < 2**63:
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
             raise InputError(f"--seed is {self.seed}; expected 0 to 2^63 - 1")

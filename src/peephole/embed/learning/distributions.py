@@ -27,7 +27,7 @@ def kept(counts: Int64[np.ndarray, " words"], sample: float) -> UInt32[np.ndarra
 
 def noise(counts: Int64[np.ndarray, " words"], exponent: float, negatives: int, sharing: int) -> Noise:
     """Words by their counts to the power of `exponent`, as a table for the alias method (Vose 1991)."""
-    weights = counts.astype(np.float64) ** exponent
+    weights = (counts / counts.max()) ** exponent  # of large powers only the most frequent words are left
     return Noise(alias(weights / weights.sum()), negatives, sharing)
 
 

@@ -48,7 +48,10 @@ class EmbedRun:
         run = Run.open(folder)
         written = run.read_config()
         if written["task"] not in TASKS:
-            raise InputError(f"{folder}: a run of {written['task']}; expected one that `peephole embed` made")
+            raise InputError(
+                f"{folder}: a run of {written['task']}; expected one of skip-gram or CBOW; others go on by "
+                "peephole train --resume"
+            )
         try:
             data, model = written["settings"]["data"], written["settings"]["model"]
             files = tuple(Path(path) for path in data["files"])
@@ -70,7 +73,7 @@ class EmbedRun:
 
     def corpus(self, shown: Any = None) -> Corpus:
         """The text as the run learns from it, made where it is not there yet."""
-        if (self.corpus_folder / "tokens.bin").is_file():
+        if self.corpus_folder.exists():
             return open_corpus(self.corpus_folder)
         return prepare(self.data, self.corpus_folder, shown)
 
@@ -78,6 +81,7 @@ class EmbedRun:
         """Remove what `create` made, before anything was learnt."""
         for folder in (self.corpus_folder, self.corpus_folder.with_name(".corpus.partial")):
             shutil.rmtree(folder, ignore_errors=True)
+        self.run.history_path.unlink(missing_ok=True)
         self.run.discard()
 
     def fit(self, shown: Shown | None = None, prepared: Any = None) -> Trained:
@@ -101,7 +105,11 @@ class EmbedRun:
 
 
 def read_vectors_of(folder: Path) -> Vectors:
-    """Vectors of a finished run, with the counts of their words. `InputError` where there are none yet."""
+    """Vectors of a finished run, with the counts of their words where the text's numbers are still there.
+
+    Raises:
+        InputError: there are no vectors yet, or no run.
+    """
     found = EmbedRun.open(folder)
     if not found.finished:
         raise InputError(
@@ -109,9 +117,9 @@ def read_vectors_of(folder: Path) -> Vectors:
             f"{found.config.kind} --resume {folder}"
         )
     vectors = read_vectors(found.vectors_path)
+    if not found.corpus_folder.exists():
+        return vectors
     counts = open_corpus(found.corpus_folder).counts
     if len(counts) != len(vectors):
-        raise InputError(
-            f"{found.vectors_path}: {len(vectors):,} vectors for {len(counts):,} words of the corpus; train again"
-        )
+        return vectors  # of a text that was put in its place
     return Vectors(vectors.words, vectors.rows, counts)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from peephole.stopping import heard_signals
 from peephole.word_operands import Learnt, Stretch, Table, WordSettings
 
 STRETCH_SECONDS = 0.7  # about what one call of the kernel takes: how soon Ctrl-C is heard
-FIRST_PARTS = 4  # of the first call, which says how long one takes
+FIRST_PARTS = 1  # of the first call, which says how long one takes
 MOST_PARTS = 512
 CHECKPOINT_SECONDS = 120.0
 
@@ -55,6 +56,24 @@ def first_vectors(words: int, size: int, seed: int) -> Table:
     return rows
 
 
+def _first_tables(words: int, config: EmbedConfig) -> tuple[Table, Table]:
+    rows = words - (config.softmax == "hierarchical")
+    try:
+        return first_vectors(words, config.size, config.seed), np.zeros((rows, config.size), dtype=np.float32)
+    except MemoryError:
+        raise InputError(
+            f"no memory for two tables of {words:,} words and {config.size:,} numbers; expected a smaller --size or "
+            "--vocabulary"
+        ) from None
+
+
+def _check_same(written: Any, now: Any, checkpoint: Path) -> None:
+    """`InputError` where a checkpoint is of another text or other settings."""
+    for what, remedy in (("text", "put the text back that the run began with"), ("settings", "restore config.json")):
+        if written[what] != now[what]:
+            raise InputError(f"{checkpoint}: the {what} of the run changed since; {remedy}, or begin a new run")
+
+
 class _Training:
     def __init__(self, corpus: Corpus, config: EmbedConfig, run: Run | None, shown: Shown | None) -> None:
         self.corpus, self.config, self.run, self.shown = corpus, config, run, shown
@@ -68,12 +87,12 @@ class _Training:
         self.epochs: list[Epoch] = []
         self.sums = _Sums()
         found = newest_checkpoint(run.checkpoint_folder) if run is not None else None
+        self.made_of = {"text": corpus.digest(), "settings": {**asdict(config), "threads": None}}
         if found is None:
-            self.inputs = first_vectors(len(corpus.counts), config.size, config.seed)
-            rows = len(corpus.counts) - (config.softmax == "hierarchical")
-            self.outputs = np.zeros((max(rows, 1), config.size), dtype=np.float32)
+            self.inputs, self.outputs = _first_tables(len(corpus.counts), config)
         else:
             tables, state = read_checkpoint(found)
+            _check_same(state["made_of"], self.made_of, found)
             self.inputs, self.outputs = tables["inputs"], tables["outputs"]
             self.part, self.seconds = state["part"], state["seconds"]
             self.epochs = [Epoch(**one) for one in state["epochs"]]
@@ -138,12 +157,15 @@ class _Training:
 
     def _finish(self, epoch: int) -> Epoch:
         sums, self.sums = self.sums, _Sums()
-        if not sums.predictions:
+        if not sums.predictions and not any(one.predictions for one in self.epochs):
+            thinned = self.config.sample > 0
             raise InputError(
-                f"no two words of a sentence are left: --sample {self.config.sample:g} thins out frequent "
-                "words, which all are here; pass --sample 0, or give more text"
+                f"no two words of a sentence are left: --sample {self.config.sample:g} thins out frequent words, which "
+                "all are here; pass --sample 0, or give more text"
+                if thinned
+                else "no line of the text has two words of the vocabulary; expected a sentence or a document a line"
             )
-        mean = sums.loss / sums.predictions
+        mean = sums.loss / max(sums.predictions, 1)
         self.epochs.append(Epoch(epoch + 1, mean, sums.predictions, self.corpus.raw_words, sums.seconds))
         return self.epochs[-1]
 
@@ -161,8 +183,8 @@ class _Training:
 
     def _save(self) -> None:
         assert self.run is not None
-        state = {"seconds": self.seconds, "epochs": [asdict(one) for one in self.epochs]}
-        state["sums_of_epoch"] = asdict(self.sums)
+        state: dict[str, Any] = {"seconds": self.seconds, "epochs": [asdict(one) for one in self.epochs]}
+        state |= {"sums_of_epoch": asdict(self.sums), "made_of": self.made_of}
         tables = {"inputs": self.inputs, "outputs": self.outputs}
         write_checkpoint(self.run.checkpoint_folder, self.part, tables, state)
 
