@@ -14,7 +14,7 @@ from peephole.figures import draw
 
 DESCRIPTION = (
     "What vectors of words know: those of a file in word2vec's format, or those that the net of a run has learnt in "
-    "the place of one-hot vectors (text, TDNN, skip-gram, CBOW, tagging, translation). Without options, how they lie "
+    "the place of one-hot vectors (text, TDNN, skip-gram, CBOW, tagging, translation). By themselves, how they lie "
     "beside one-hot vectors: dimensions, density, distances, and what the frequency of a word does to them. With "
     "WORDS, the words whose vectors point most nearly the same way; `king - man + woman` adds and takes away."
 )
