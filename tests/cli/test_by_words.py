@@ -108,9 +108,10 @@ def test_geometry_of_the_projection(run: Path, tmp_path: Path, cli: Callable[...
     assert "one-hot vectors lie 1.414 apart" in outcome.out
     assert "\nthe: " in outcome.out
     assert (tmp_path / "words.svg").read_text().startswith("<?xml")
+    assert json.loads(cli("words", run, "--json").out)["projected"]["dimensions"] == 8
     found = json.loads(cli("words", run, "the", "--json").out)
-    assert found["projected"]["dimensions"] == 8
     assert len(found["nearest"]["the"]) == 10
+    assert "projected" not in found  # words alone are answered alone
     assert "spelled much like it: the" in cli("words", run, "thee").refusal
     assert "--count is 0" in cli("words", run, "--count", 0).refusal
 
